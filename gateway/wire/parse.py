@@ -156,7 +156,7 @@ def _parse_link(raw: RawRequest, *, drafts: bool) -> ObjectRequest:
     token = without_marks(decode(segment, Reason.UNKNOWN_TOKEN))
     if raw.method == "OPTIONS" and raw.header("access-control-request-method") is not None:
         return _preflight(raw, LinkPlace(token, None))
-    path = check_key(decode(rest, Reason.BAD_KEY)) if slash else None
+    path = check_key(decode(_without_dots(rest), Reason.BAD_KEY)) if slash else None
     pairs = query_pairs(raw.query)
     upload = dict(pairs).get("upload")
     step = (read_draft_step(raw, upload) if drafts else None) or read_step(raw, upload)
@@ -179,6 +179,18 @@ def _parse_link(raw: RawRequest, *, drafts: bool) -> ObjectRequest:
         content_length=_declared_length(raw),
         auth=auth_fields(raw.headers, ()),
     )
+
+
+def _without_dots(path: str) -> str:
+    """A link's path without the segments that mean "here" (RFC 3986, 5.2.4): apt asks for `./Packages`.
+
+    Clients and proxies drop them on the way, so both readings are one. Only as the address spells it: a dot segment
+    within an escaped name stays, and is refused.
+    """
+    if "." not in path:
+        return path
+    *above, last = path.split("/")
+    return "/".join([*(part for part in above if part != "."), "" if last == "." else last])
 
 
 def _asks_credentials(raw: RawRequest, path: str | None) -> bool:

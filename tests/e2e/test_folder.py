@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tarfile
 import zipfile
 from pathlib import Path
@@ -44,6 +45,35 @@ def test_a_browser_gets_a_page_with_links_that_work(folder: str, run: Run) -> No
     assert "a.txt" in page
     for word in ("<script>", "secret", "inside/"):
         assert word not in page
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("rclone", "copy", ":http:", "got", "--http-url", "{url}/"),
+        ("lftp", "-c", "open {url}/; mirror . got"),
+        ("wget", "-q", "-e", "robots=off", "-r", "-np", "-nH", "--cut-dirs=2", "-P", "got", "{url}/"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_programs_that_read_an_index_fetch_the_whole_folder(
+    folder: str, run: Run, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    """With all folders below, as from any web server, and with nothing told to them but the address."""
+    run(*(part.format(url=folder) for part in command), env=os.environ | {"HOME": str(tmp_path), "LC_ALL": "C.UTF-8"})
+    assert _FILES == {name: (tmp_path / "got" / name).read_bytes() for name in _FILES}
+
+
+def test_apt_takes_a_folder_for_a_repository(place: Place, run: Run, tmp_path: Path) -> None:
+    """It names what it wants by `./Packages`."""
+    place.put("repo/Packages", b"Package: a-link\nVersion: 1.0\nArchitecture: all\nFilename: ./a.deb\nSize: 3\n")
+    (tmp_path / "list").write_text(f"deb [trusted=yes] {place.link(prefix='repo/').url} ./\n")
+    (tmp_path / "lists" / "partial").mkdir(parents=True)
+    here = {"sourcelist": "list", "sourceparts": "-"}
+    options = [f"-oDir::Etc::{name}={tmp_path / file if file != '-' else file}" for name, file in here.items()]
+    options += [f"-oDir::State::lists={tmp_path / 'lists'}", f"-oDir::Cache={tmp_path}", "-oAPT::Sandbox::User=root"]
+    run("apt-get", *options, "update")
+    assert "1.0" in run("apt-cache", *options, "show", "a-link").stdout
 
 
 @pytest.mark.parametrize("name", list(_FILES))

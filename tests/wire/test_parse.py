@@ -80,11 +80,32 @@ def test_upload_through_a_link_needs_a_name() -> None:
 @pytest.mark.parametrize("base", ["/bucket/", "/s/tok/"])
 @pytest.mark.parametrize(
     "name",
-    ["..", "../x", "a/../b", "%2e%2e/x", "a/%2E%2e", "a%2f..%2fb", "./x", "a/.", "%00", "%ff"],
+    ["..", "../x", "a/../b", "%2e%2e/x", "a/%2E%2e", "a%2f..%2fb", "%2e/x", "a%2f./b", "./../x", "%00", "%ff"],
 )
 def test_names_that_parsers_read_differently_are_refused(base: str, name: str) -> None:
     """Dot segments and control bytes are refused, however they are encoded."""
     assert refusal_of("GET", base + name) is Reason.BAD_KEY
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("./Packages", "Packages"),
+        ("a/./b", "a/b"),
+        ("a/.", "a/"),
+        ("./", ""),
+        (".", ""),
+        (".//x", "/x"),
+        (".x/..y", ".x/..y"),
+    ],
+)
+def test_here_in_the_address_of_a_link_is_where_one_is(path: str, meant: str) -> None:
+    """apt asks a repository for `./Packages`, which is the same as without its dot (RFC 3986, 5.2.4). In a signed
+    request the dot is a part of the name."""
+    here, plain = ask("GET", f"/s/tok/{path}"), ask("GET", f"/s/tok/{meant}")
+    assert (plain.place, plain.operation) == (here.place, here.operation)
+    if path != plain.raw.path.removeprefix("/s/tok/"):
+        assert refusal_of("GET", f"/bucket/{path}") is Reason.BAD_KEY
 
 
 @pytest.mark.parametrize(

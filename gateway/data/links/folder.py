@@ -6,6 +6,8 @@ Refuses to own what is shown of it (`gateway.data.links.listing`) and archives o
 from __future__ import annotations
 
 from gateway.core.reasons import Refused
+from gateway.core.request import ObjectRequest
+from gateway.core.route import Route
 from gateway.data.call import LinkCall
 from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Permit
@@ -17,8 +19,13 @@ from gateway.wire.s3.listing import Listing, read_listing, rename
 
 async def read_page(plane: DataPlane, call: LinkCall, permit: Permit) -> Listing:
     """One page of the store's listing below what was decided on, with our names."""
-    async with plane.upstream.open(upstream_call(permit.route, call.request)) as answer:
+    return await read_folder(plane, call.request, permit.route, call.attempt.key)
+
+
+async def read_folder(plane: DataPlane, request: ObjectRequest, route: Route, folder: str) -> Listing:
+    """One page of the store's listing below `folder`, to which the route leads, with our names."""
+    async with plane.upstream.open(upstream_call(route, request)) as answer:
         body = await store_document(answer.body)
     if answer.status != 200:
         raise Refused(store_reason(answer.status, ""), f"the store answered {answer.status} to a listing")
-    return rename(read_listing(body), permit.route.bucket.prefix, call.attempt.key)[0]
+    return rename(read_listing(body), route.bucket.prefix, folder)[0]

@@ -1,4 +1,5 @@
-"""Owns what a folder link shows of its folder: HTML for people, JSON for programs, never a name above its root.
+"""Owns what a folder link shows of its folder: HTML for people, JSON for programs, a web server's index for those that
+read nothing else, and never a name above its root.
 
 Refuses to own XML (`gateway.wire.s3.listing`) and HTML (`gateway.pages.folders`).
 
@@ -14,23 +15,25 @@ from dataclasses import replace
 from typing import Any, Final
 
 from gateway.core.grant import Grant
-from gateway.core.reasons import Reason, Refused
-from gateway.core.request import Action, RawRequest
+from gateway.core.reasons import Reason, Refused, UpstreamFailed
+from gateway.core.request import Action, Operation, RawRequest
 from gateway.core.values import dataclass
 from gateway.data.call import LinkCall
-from gateway.data.links.folder import read_page
+from gateway.data.links.folder import read_folder, read_page
 from gateway.data.links.intake import tell_intake
 from gateway.data.links.previews import is_free, read_text
 from gateway.data.page_reader import load_pages
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.state.transfers import Permit
-from gateway.data.steps.authorise import find_readable
+from gateway.data.steps.authorise import authorise, find_readable
 from gateway.data.turns import in_turns
 from gateway.pages.folders import FolderView, folder_page
+from gateway.pages.index import INDEX_HEADERS, index_begin, index_end, index_line
 from gateway.pages.links import Receives
 from gateway.pages.previews import Kind, Preview
 from gateway.pages.render import look_for
 from gateway.wire.http.negotiate import prefers_html
+from gateway.wire.links.visitor import reads_index
 from gateway.wire.replies import LINK_HEADERS, Reply, page_reply
 from gateway.wire.s3.listing import Entry, link_entries, link_json
 
@@ -42,6 +45,9 @@ _BLOCK_PAGES: Final = 10
 
 _ENTRY_BYTES: Final = 512
 """What an entry takes while a block is put in order."""
+
+_LONGEST_INDEX: Final = 100_000
+"""Names, as many as an archive has at most."""
 
 _README: Final = {
     "readme.md": Kind.MARKDOWN,
@@ -61,16 +67,19 @@ class _Shown:
 
 
 async def answer_listing(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Reply:
-    """One page of a folder.
+    """One page of a folder, or its whole index.
 
     Raises:
         Refused: the store's refusal, as a reason of ours.
         UpstreamFailed: the store is away, or answered something else than a listing.
     """
     raw = call.request.raw
-    if prefers_html(raw.header("accept")):
+    index = call.request.params.get("view") == "index" or reads_index(raw)
+    if index or prefers_html(raw.header("accept")):
         if not raw.path.endswith("/"):
             return _redirect_to_folder(raw)
+        if index:
+            return await _show_index(plane, call, permit)
         return await _show_folder(plane, snapshot, call, permit)
     listing = await read_page(plane, call, permit)
     entries = link_entries(listing, call.attempt.key)
@@ -79,10 +88,66 @@ async def answer_listing(plane: DataPlane, snapshot: Snapshot, call: LinkCall, p
     return Reply(200, headers, body)
 
 
+async def lead_to_folder(plane: DataPlane, call: LinkCall, permit: Permit) -> Reply | None:
+    """The way to the folder of a name that no object has, as web servers show it to who knows folders from them.
+
+    Raises: as `answer_listing`.
+    """
+    raw = call.request.raw
+    if not call.place.path or not (reads_index(raw) or prefers_html(raw.header("accept"))):
+        return None
+    return _redirect_to_folder(raw) if await _is_folder(plane, call, permit) else None
+
+
+async def _is_folder(plane: DataPlane, call: LinkCall, permit: Permit) -> bool:
+    """Whether the name that was asked for is that of a folder, with anything in it, which may be listed."""
+    folder = call.attempt.key + "/"
+    attempt = permit.attempt.touching(Action.LIST, call.attempt.bucket, folder)
+    try:
+        route = authorise(plane, permit.grant, replace(attempt, operation=Operation.LIST_OBJECTS_V2))
+    except Refused:
+        return False
+    request = replace(call.request, operation=Operation.LIST_OBJECTS_V2, params={"max-keys": "1"}, headers={})
+    page = await read_folder(plane, request, route, folder)
+    return bool(page.found or page.prefixes)
+
+
 def _redirect_to_folder(raw: RawRequest) -> Reply:
     """The page's links are relative, so a browser has to be where they begin."""
     query = f"?{raw.query}" if raw.query else ""
     return Reply(308, (("Location", f"{raw.path}/{query}"), *LINK_HEADERS))
+
+
+async def _show_index(plane: DataPlane, call: LinkCall, permit: Permit) -> Reply:
+    """The whole folder: who reads an index knows of no second page.
+
+    Raises:
+        Refused: TOO_LARGE, OVERLOADED while other lists take up the memory.
+        UpstreamFailed: UPSTREAM_BROKE for a listing that does not go on.
+    """
+    headers = (*INDEX_HEADERS, *LINK_HEADERS)
+    if call.request.raw.method == "HEAD":
+        return Reply(200, headers, b"")
+    lines, cursor, seen = [index_begin(call.place.path or "")], "", 0
+    portion = plane.archive_memory.portion(permit.holders)
+    with ExitStack() as memory:
+        while True:
+            listing = await read_page(plane, _reading(call, cursor=cursor), permit)
+            entries = link_entries(listing, call.attempt.key)
+            seen += len(entries)
+            if seen > _LONGEST_INDEX:
+                raise Refused(
+                    Reason.TOO_LARGE, f"the folder has more than {_LONGEST_INDEX} names; as JSON it has pages"
+                )
+            memory.enter_context(portion.hold(_ENTRY_BYTES * len(entries)))
+            lines += [index_line(entry) async for entry in in_turns(entries)]
+            if listing.cursor is None:
+                break
+            if listing.cursor == cursor:
+                raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the store's listing does not go on")
+            cursor = listing.cursor
+        lines.append(index_end())
+        return Reply(200, headers, "".join(lines).encode("utf-8", "replace"))
 
 
 async def _show_folder(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Reply:

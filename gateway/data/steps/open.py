@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Operation
 from gateway.core.route import Delivery
 from gateway.data.call import Call, LinkAnswer, LinkCall, S3Call
@@ -19,7 +20,7 @@ from gateway.data.links.archive import open_archive
 from gateway.data.links.codes import answer_proof
 from gateway.data.links.credentials import give_credentials
 from gateway.data.links.handover import answer_program
-from gateway.data.links.listing import answer_listing
+from gateway.data.links.listing import answer_listing, lead_to_folder
 from gateway.data.links.pages import PAGES
 from gateway.data.links.sign_in import answer_sign_in
 from gateway.data.plane import DataPlane, Snapshot
@@ -85,6 +86,19 @@ def _may_fetch_alone(permit: Permit) -> bool:
     return grant is None or (grant.etag is None and not grant.once and grant.budget is None)
 
 
+async def _get_file(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Opened:
+    """Of a link; where there is none, the way to the folder of this name."""
+    try:
+        return await _get_object(plane, snapshot, call, permit)
+    except Refused as refused:
+        if refused.reason is not Reason.OBJECT_GONE:
+            raise
+        found = await lead_to_folder(plane, call, permit)
+        if found is None:
+            raise
+        return found
+
+
 async def _put_object(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit) -> Opened:
     answer = await put(plane, call, permit)
     return await check_answer(answer, call, permit) or answer
@@ -114,7 +128,7 @@ LINK_ANSWERS: Final[Mapping[LinkAnswer | Operation, LinkHandler]] = MappingProxy
         LinkAnswer.PROVE: answer_proof,
         LinkAnswer.SIGN_IN: answer_sign_in,
         LinkAnswer.HAND_OVER: answer_program,
-        Operation.GET_OBJECT: _get_object,
+        Operation.GET_OBJECT: _get_file,
         Operation.HEAD_OBJECT: _relay,
         Operation.LIST_OBJECTS_V2: answer_listing,
         LinkAnswer.UNDO: answer_undo,

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Final
 
 from gateway.core.request import RawRequest
+from gateway.wire.http.negotiate import prefers_json
 
 
 class Visit(Enum):
@@ -37,6 +38,9 @@ _ACCEPTS_AS_JAVA: Final = "text/html, image/gif, image/jpeg, "
 
 _FETCHERS: Final = ("wget2/",)
 """Programs that fetch files, and say that they accept pages as a browser does."""
+
+_INDEX_READERS: Final = ("rclone/", "lftp/", "wget/", "wget2/", "httpdirfs", "kodi/", "pip/", "uv/")
+"""Programs that know a folder on the web only as a web server's index of it."""
 
 _AHEAD_HEADERS: Final = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 _LONGEST: Final = 512
@@ -85,6 +89,13 @@ def opens_page(raw: RawRequest, *, head: bool = False) -> bool:
     if raw.header("range") is not None or accept.startswith(_ACCEPTS_AS_JAVA):
         return False
     return not (raw.header("user-agent") or "").lower().startswith(_FETCHERS)
+
+
+def reads_index(raw: RawRequest) -> bool:
+    """Whether a folder is to be shown as a web server's index: to programs that read nothing else."""
+    if prefers_json(raw.header("accept")):
+        return False
+    return (raw.header("user-agent") or "").lower().startswith(_INDEX_READERS)
 
 
 @lru_cache(1024)

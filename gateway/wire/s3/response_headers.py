@@ -19,6 +19,7 @@ from gateway.core.route import Answer
 from gateway.wire.http.disposition import content_disposition
 from gateway.wire.http.fields import META_NAME, UNPRINTABLE
 from gateway.wire.http.media import OCTETS, SHOWN_TYPES, read_type, sandbox_of
+from gateway.wire.links.visitor import reads_index
 from gateway.wire.replies import LINK_HEADERS
 from gateway.wire.s3.digests import repr_digest, wants_digest
 from gateway.wire.s3.operations import RESPONSE_OVERRIDES
@@ -117,7 +118,8 @@ def _for_link(answer: Answer, request: ObjectRequest, filename: str, content_typ
     if answer.status in _WITH_OBJECT:
         inline = kind.essence in SHOWN_TYPES and not asks_download(request)
         shown["Content-Type"] = kind.shown if inline else kind.written
-        shown["Content-Disposition"] = content_disposition("inline" if inline else "attachment", filename)
+        way = "inline" if inline else "attachment"
+        shown["Content-Disposition"] = way if _goes_by_address(request) else content_disposition(way, filename)
     return [*shown.items(), *digest, *LINK_HEADERS, ("Content-Security-Policy", sandbox_of(kind.essence))]
 
 
@@ -130,6 +132,13 @@ def _digest(answer: Answer) -> list[tuple[str, str]]:
 def asks_download(request: ObjectRequest) -> bool:
     """Whether a link's address itself says that the file is to be saved."""
     return request.params.get("download", "0") not in {"0", "false"}
+
+
+def _goes_by_address(request: ObjectRequest) -> bool:
+    """Whether a file of a folder is fetched by a program that knows it by its address, and that another name, or one
+    without the folders before it, would make look for another file (rclone)."""
+    below = isinstance(request.place, LinkPlace) and request.place.path
+    return bool(below) and reads_index(request.raw)
 
 
 def _last_part(request: ObjectRequest, key: str) -> str:

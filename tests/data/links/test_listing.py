@@ -95,6 +95,86 @@ async def test_head_of_a_listing_has_no_body(rig: Rig) -> None:
             assert 200 == (await client.answer("HEAD")).status
 
 
+INDEX = {"User-Agent": "lftp/4.9.2", "Accept": "*/*"}
+
+
+def lines(got: Got) -> list[str]:
+    return [unescape(name) for name in re.findall(r'<a href="([^"]*)">', got.text)]
+
+
+@pytest.mark.parametrize(
+    ("query", "headers"), [("", INDEX), ("?view=index", {}), ("?view=index", {"Accept": "text/html"})]
+)
+async def test_programs_that_know_no_other_get_an_index(rig: Rig, query: str, headers: dict[str, str]) -> None:
+    """As a web server writes it: names of this folder alone, at relative addresses; and so does who asks for one."""
+    got = await rig.ask("GET", f"/s/{await folder(rig)}/{query}", headers)
+    assert (200, "text/html; charset=utf-8") == (got.status, got.header("content-type"))
+    assert ["sub/", "b.txt", "zz.txt"] == lines(got)
+    assert "deep" not in got.text
+
+
+@pytest.mark.parametrize("headers", [JSON, {}, {"Accept": "*/*", "User-Agent": "curl/8.5.0"}, INDEX | JSON])
+async def test_all_other_programs_get_json(rig: Rig, headers: dict[str, str]) -> None:
+    """Who names it, whoever they are, and who names nothing."""
+    got = await rig.ask("GET", f"/s/{await folder(rig)}/", headers)
+    assert "application/json" == got.header("content-type")
+
+
+async def test_an_index_is_the_whole_folder(rig: Rig) -> None:
+    """Its readers know of no second page: however many pages the store has."""
+    for number in range(2100):
+        rig.store.hold(f"inside/in/{number:04}.txt", b"x")
+    got = await rig.ask("GET", f"/s/{await rig.link(prefix='in/')}/", INDEX)
+    assert [f"{number:04}.txt" for number in range(2100)] == lines(got)
+    assert 3 == len(rig.store.seen)
+
+
+async def test_an_index_that_would_not_be_whole_is_refused(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of too many names, and a store that begins again, give no part of an index that looks whole."""
+    token = await folder(rig)
+    page = "<IsTruncated>true</IsTruncated><NextContinuationToken>inside/deep/in/b.txt</NextContinuationToken>"
+    rig.store.script(*[xml(f"<ListBucketResult>{page}</ListBucketResult>") for _ in range(2)])
+    assert 502 == (await rig.ask("GET", f"/s/{token}/", INDEX)).status
+    monkeypatch.setattr(listing, "_LONGEST_INDEX", 2)
+    assert 413 == (await rig.ask("GET", f"/s/{token}/", INDEX)).status
+    assert 200 == (await rig.ask("GET", f"/s/{token}/", JSON)).status
+
+
+async def test_an_index_begins_at_the_folders_own_address(rig: Rig) -> None:
+    """Else its addresses would lead beside the folder. Whoever asks for its head alone lists nothing."""
+    token = await folder(rig)
+    got = await rig.ask("GET", f"/s/{token}", INDEX)
+    assert (308, f"/s/{token}/") == (got.status, got.header("location"))
+    seen = await rig.ask("HEAD", f"/s/{token}/", INDEX)
+    assert (200, b"", []) == (seen.status, seen.body, rig.store.seen)
+
+
+@pytest.mark.parametrize("headers", [INDEX, {"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}])
+async def test_a_folder_below_is_found_without_its_slash(rig: Rig, headers: dict[str, str]) -> None:
+    """By those who know folders from web servers. The beginning of a name is none."""
+    token = await folder(rig)
+    got = await rig.ask("GET", f"/s/{token}/sub?find=c", headers)
+    assert (308, f"/s/{token}/sub/?find=c") == (got.status, got.header("location"))
+    assert 404 == (await rig.ask("GET", f"/s/{token}/su", headers)).status
+    assert 404 == (await rig.ask("GET", f"/s/{token}/sub", JSON)).status
+
+
+async def test_to_be_led_to_a_folder_takes_no_use(rig: Rig) -> None:
+    """It was asked for as a file, and there is none."""
+    await folder(rig)
+    token, grant = await rig.granted(prefix="deep/in/", uses=1)
+    assert 308 == (await rig.ask("GET", f"/s/{token}/sub", INDEX)).status
+    await rig.settled()
+    assert 0 == await rig.used(grant)
+
+
+async def test_a_folder_that_may_not_be_listed_is_not_found(rig: Rig) -> None:
+    """Who may only read is not told that there is one; the store is not asked."""
+    token = await folder(rig, actions=[Action.READ])
+    assert 404 == (await rig.ask("GET", f"/s/{token}/sub", INDEX)).status
+    assert ["inside/deep/in/sub"] == [seen.call.key for seen in rig.store.seen]
+
+
 async def test_a_listing_takes_no_use(rig: Rig) -> None:
     """Looking around is free, downloading is not."""
     token, grant = await rig.granted(prefix="deep/in/", uses=1)

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.core.request import RawRequest
 from gateway.wire.http.target import raw_request
-from gateway.wire.links.visitor import Visit, opens_page, visit_of
+from gateway.wire.links.visitor import Visit, opens_page, reads_index, visit_of
 
 PREVIEWS = (
     "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
@@ -155,3 +155,27 @@ def test_head_asks_for_what_a_page_would_be() -> None:
 def test_a_program_that_accepts_pages_fetches_the_file(said: dict[str, str]) -> None:
     """Whoever asks for a part, and those who accept as a browser does under a name of their own, or as Java."""
     assert not opens_page(request(**{"accept": ACCEPT} | said))
+
+
+@pytest.mark.parametrize(
+    ("agent", "accept", "reads"),
+    [
+        ("rclone/v1.75.2", None, True),
+        ("lftp/4.9.2", "*/*", True),
+        ("Wget/1.21.3", "*/*", True),
+        ("wget2/2.1.0", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", True),
+        ("HTTPDirFS-1.2.5", "*/*", True),
+        ("pip/25.3 {...}", "application/vnd.pypi.simple.v1+json, text/html; q=0.01", True),
+        ("rclone/v1.75.2", "application/json", False),
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "text/html,*/*;q=0.8", False),
+        ("curl/8.5.0", "*/*", False),
+        ("python-requests/2.32.3", "*/*", False),
+        ("not lftp/4", None, False),
+        ("", None, False),
+    ],
+)
+def test_programs_that_read_an_index_are_known(agent: str, accept: str | None, *, reads: bool) -> None:
+    """By their names, unless they name JSON; people's programs, and those that read anything, are others."""
+    headers = [("host", "gw"), ("user-agent", agent), *([("accept", accept)] if accept else [])]
+    raw = raw_request("GET", "/s/tok/", [(name.encode(), value.encode()) for name, value in headers])
+    assert reads is reads_index(raw)

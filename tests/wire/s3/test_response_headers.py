@@ -237,6 +237,23 @@ def test_object_link_is_named_after_its_key() -> None:
     assert got["Content-Disposition"] == 'attachment; filename="file.bin"'
 
 
+@pytest.mark.parametrize(
+    ("target", "agent", "named"),
+    [
+        ("/s/tok/a/report.pdf", b"rclone/v1.75.2", "inline"),
+        ("/s/tok/a/report.pdf?download=1", b"rclone/v1.75.2", "attachment"),
+        ("/s/tok", b"rclone/v1.75.2", 'inline; filename="k.pdf"'),
+        ("/s/tok/a/report.pdf", b"curl/8.5.0", 'inline; filename="report.pdf"'),
+    ],
+)
+def test_who_reads_an_index_is_told_no_other_name(target: str, agent: bytes, named: str) -> None:
+    """rclone takes the name for the whole path, and looks for the file there; a link to one object has no other."""
+    request = parse(raw_request("GET", target, [(b"Host", b"gw"), (b"User-Agent", agent)]))
+    answer = Answer(200, {"content-type": "application/pdf"}, 0)
+    found = dict(response_headers(answer, request, link=True, key="k.pdf"))
+    assert named == found["Content-Disposition"]
+
+
 def test_not_modified_has_no_disposition() -> None:
     """An answer without a body says nothing about one."""
     assert "Content-Disposition" not in link({"etag": '"e"'}, status=304)
