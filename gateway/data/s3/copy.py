@@ -20,7 +20,7 @@ from gateway.data.body import hold_last, meter
 from gateway.data.call import S3Call
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.s3.keepalive import KeepAliveReply, answer_or_keep_alive
-from gateway.data.s3.send import require_heeded, send
+from gateway.data.s3.send import heeds_conditions, in_parts, require_heeded, send
 from gateway.data.state.transfers import Allowed, Permit
 from gateway.data.steps.authorise import authorise
 from gateway.data.store_errors import check_answer
@@ -107,7 +107,7 @@ async def _copy_between(plane: DataPlane, call: S3Call, permit: Permit, source: 
             tags = await _read_tags(plane, call, source, asked, found)
             written = copy_headers.whole_upload(request, found.headers, length, tags)
         store_call = upstream_call(permit.route, written, body_length=length or 0)
-        require_heeded(permit, store_call, length)
+        require_heeded(store_call, heeded=heeds_conditions(permit, parts=in_parts(permit, length)))
         body = hold_last(plane, permit, _count_moved(meter(plane, permit, chunks, length), permit))
         answer = await send(plane, store_call, length, body, permit)
         refused = await check_answer(answer, call, permit)

@@ -36,28 +36,30 @@ async def put(plane: DataPlane, call: Call, permit: Permit) -> Answer:
     length = call.request.content_length if call.form is None else None
     require_kept(permit.route, length)
     check_declared(permit.types, call.request.headers.get("content-type"))
-    only_new = call.only_new(permit)
-    conditional = heeds_conditions(permit, length)
+    only_new, parts = call.only_new(permit), in_parts(permit, length)
+    conditional = heeds_conditions(permit, parts=parts)
     store_call = call.at_store.by(
         permit.route, call.request, body_length=length or 0, only_new=only_new and conditional
     )
     if not only_new:
-        require_heeded(permit, store_call, length)
-        return await _write(plane, call, permit, store_call, length)
+        require_heeded(store_call, heeded=conditional)
+        return await _write(plane, call, permit, store_call, length, parts=parts)
     with plane.names.reserve(store_call):
         if not conditional:
             await require_absent(plane.upstream, store_call)
-        return await _write(plane, call, permit, store_call, length)
+        return await _write(plane, call, permit, store_call, length, parts=parts)
 
 
-async def _write(plane: DataPlane, call: Call, permit: Permit, store_call: UpstreamCall, length: int | None) -> Answer:
+async def _write(
+    plane: DataPlane, call: Call, permit: Permit, store_call: UpstreamCall, length: int | None, *, parts: bool
+) -> Answer:
     body: UploadBody
     if call.form is not None:
         file = call.form.file()
         if permit.types:
             file = checked(file, permit.types)
         body = hold_last(plane, permit, meter(plane, permit, file, None))
-    elif comes_small(permit) and not in_parts(permit, length):
+    elif not parts and comes_small(permit):
         whole = await read_whole(plane, call.request, permit, call.verified)
         body = partial(confirmed, plane, permit, whole)
     else:

@@ -27,19 +27,18 @@ def in_parts(permit: Permit, length: int | None) -> bool:
     return length is None or length > permit.route.backend.single_put_limit
 
 
-def heeds_conditions(permit: Permit, length: int | None) -> bool:
+def heeds_conditions(permit: Permit, *, parts: bool) -> bool:
     """Whether a condition on the written object holds in its store: in parts, it appears when they are completed."""
-    needed = _HEEDED_IN_PARTS if in_parts(permit, length) else _HEEDED
-    return needed <= permit.route.backend.capabilities
+    return (_HEEDED_IN_PARTS if parts else _HEEDED) <= permit.route.backend.capabilities
 
 
-def require_heeded(permit: Permit, store_call: UpstreamCall, length: int | None) -> None:
-    """Refuse a condition on the written object that its store would not heed.
+def require_heeded(store_call: UpstreamCall, *, heeded: bool) -> None:
+    """Refuse a condition on the written object if its store would not heed it.
 
     Raises:
         Refused: NOT_SUPPORTED_BY_BACKEND.
     """
-    if not heeds_conditions(permit, length) and any(name in _CONDITIONS for name, _ in store_call.headers):
+    if not heeded and any(name in _CONDITIONS for name, _ in store_call.headers):
         raise Refused(Reason.NOT_SUPPORTED_BY_BACKEND, "a conditional upload in parts")
 
 

@@ -135,7 +135,7 @@ class DraftAnswers:
         name = (sent if grant.intake.blind else permit.attempt.key).rpartition("/")[2]
         stored = Received(name=name, size=progress.offset, etag=progress.etag or None, undo=self.undo)
         reply = receipt(self._snapshot.branding, self._call.request.raw, [stored], [], permit.exchange.request_id)
-        return Reply(reply.status, (*reply.headers, *fields), reply.body)
+        return Reply(reply.status, reply.headers, reply.body, (*reply.own, *fields))
 
     def _stand(self, progress: Progress) -> Fields:
         complete = complete_field(self._version, complete=progress.state.done)

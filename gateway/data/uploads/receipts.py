@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from gateway.core.reasons import TABLE, Reason, public_reason
 from gateway.core.request import RawRequest
@@ -21,7 +21,11 @@ from gateway.pages.languages import SOURCE, languages
 from gateway.pages.links import FileFailed, FileReceived, receipt_page
 from gateway.pages.render import look_for
 from gateway.wire.http.negotiate import prefers_html, prefers_json
-from gateway.wire.replies import LINK_HEADERS, Reply, title_of
+from gateway.wire.replies import LINK_HEADERS, Fields, Reply, title_of
+
+_LINES: Final[Fields] = (*LINK_HEADERS, ("Content-Type", "text/plain; charset=utf-8"))
+_DOCUMENT: Final[Fields] = (*LINK_HEADERS, ("Content-Type", "application/json"))
+_PROBLEM: Final[Fields] = (*LINK_HEADERS, ("Content-Type", "application/problem+json"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +43,12 @@ class Received:
         known = {"sha256": self.sha256, "undo": self.undo}
         named = {"name": self.name, "size": self.size, "etag": self.etag}
         return named | {name: value for name, value in known.items() if value is not None}
+
+    @property
+    def fields(self) -> Fields:
+        """Of an answer that is about this one alone."""
+        etag = () if self.etag is None else (("ETag", self.etag),)
+        return etag if self.undo is None else (*etag, ("Upload-Undo", self.undo))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +68,7 @@ def receipt(
 ) -> Reply:
     """A page, a document, or a line for each file, as they asked for."""
     status = TABLE[failed[0].reason].link_status if failed else 201
-    headers = LINK_HEADERS
-    if len(stored) == 1 and not failed:
-        only = stored[0]
-        etag = () if only.etag is None else (("ETag", only.etag),)
-        undo = () if only.undo is None else (("Upload-Undo", only.undo),)
-        headers = (*headers, *etag, *undo)
+    own = stored[0].fields if len(stored) == 1 and not failed else ()
     accept = raw.header("accept")
     if prefers_html(accept):
         page = receipt_page(
@@ -72,14 +77,14 @@ def receipt(
             failed=[FileFailed(one.name, public_reason(one.reason)) for one in failed],
             request_id=request_id,
         )
-        return Reply(status, (*page.headers, *headers), page.body)
+        return Reply(status, (*page.headers, *LINK_HEADERS), page.body, own)
     if failed or prefers_json(accept):
-        kind = "application/problem+json" if failed else "application/json"
+        headers = _PROBLEM if failed else _DOCUMENT
         members = _problem(stored, failed, status) if failed else _members(stored)
         document = json.dumps(members | {"request_id": request_id}, ensure_ascii=False).encode() + b"\n"
-        return Reply(status, (*headers, ("Content-Type", kind)), document)
+        return Reply(status, headers, document, own)
     text = "".join([f"received {one.name} ({_size(one.size)}){_digest(one)}\n" for one in stored])
-    return Reply(status, (*headers, ("Content-Type", "text/plain; charset=utf-8")), text.encode("utf-8", "replace"))
+    return Reply(status, _LINES, text.encode("utf-8", "replace"), own)
 
 
 @lru_cache(1024)
