@@ -28,9 +28,11 @@ LEASE_WINDOW: Final = 3600.0
 LEASE_BYTES_FACTOR: Final = 3
 """A lease moves at most this many times the object's size, so that it is no free pass."""
 
+SEEK_BYTES_FACTOR: Final = 8
 SEEK_BYTES: Final = 32 * 1024 * 1024
-"""So many bytes more it moves in ranges that begin within the object. A player that seeks asks for all the rest each
-time and leaves; what the network holds by then, some MiB, has moved, and of a small film that is all of it."""
+"""So many times the object's size, up to so many bytes, it moves more in ranges that begin within the object. A player
+that seeks asks for all the rest each time and leaves; what the network holds by then, some MiB, has moved, and of a
+small film that is all of it."""
 
 RESERVED_SECONDS: Final = 60.0
 """How long a reservation stands that is not renewed."""

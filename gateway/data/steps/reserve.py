@@ -22,6 +22,7 @@ from gateway.core.lease import (
     LEASE_BYTES_FACTOR,
     RESERVED_SECONDS,
     SEEK_BYTES,
+    SEEK_BYTES_FACTOR,
     LeaseStore,
     Reservation,
     Room,
@@ -106,7 +107,8 @@ def _cap_of(permit: Permit, grant: Grant, size: int, *, seeks: bool) -> int | No
         return None
     if permit.credentials is not None and grant.scope is not None and grant.scope.key is None:
         return None  # the use is for the whole folder, whose size nobody knows
-    return LEASE_BYTES_FACTOR * size + (SEEK_BYTES if seeks and not grant.once else 0)
+    more = min(SEEK_BYTES, SEEK_BYTES_FACTOR * size) if seeks and not grant.once else 0
+    return LEASE_BYTES_FACTOR * size + more
 
 
 def _is_document(permit: Permit, grant: Grant) -> bool:
