@@ -170,6 +170,12 @@ CASES: dict[str, Case] = {
     "GET 4 KiB, link, behind the answer": Case(
         lambda place: [plain("GET", place.link(f"{SMALL}-b"))], behind=True, allowed=_ALLOWED_BEHIND
     ),
+    "GET 4 KiB, 100 links, behind the answer": Case(
+        lambda place: [plain("GET", place.link(f"{SMALL}-{number}")) for number in range(_KEYS)],
+        counted=2 * _KEYS,
+        behind=True,
+        allowed=_ALLOWED_BEHIND,
+    ),
     "GET 1 MiB, link": Case(
         lambda place: [plain("GET", place.link(f"{MIB}-a"))], allowed=_ALLOWED_LARGE, connections=_FEW
     ),

@@ -76,11 +76,16 @@ class SqliteLedger:
 
 
 def _append(tx: Connection, rows: Sequence[tuple[str | None, float, str]]) -> None:
-    """Many rows in one statement: between two statements the event loop's thread waits for this one, or this for it."""
+    """Many rows in one statement: between two statements the event loop's thread waits for this one, or this for it.
+
+    Those of one grant stand together, as they came: then each page of the index of grants is written once. FAIL, as a
+    statement needs no copy of each page that it changes: what has failed is taken back with all its work.
+    """
+    rows = sorted(rows, key=lambda row: row[0] or "")
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         some = rows[start : start + _ROWS_AT_ONCE]
         places = ", ".join(["(?, ?, ?)"] * len(some))
-        statement = f"INSERT INTO records (grant_id, at, document) VALUES {places}"  # noqa: S608 (placeholders)
+        statement = f"INSERT OR FAIL INTO records (grant_id, at, document) VALUES {places}"  # noqa: S608 (placeholders)
         tx.execute(statement, list(chain.from_iterable(some)))
 
 
