@@ -103,18 +103,42 @@ def test_the_tests_that_the_table_names_are_there() -> None:
     assert set() == {name for name in tests if not re.search(rf"\bdef {name}\b", written)}
 
 
-def test_every_command_in_the_readme_is_one_with_these_options() -> None:
-    """What is copied from the first page works."""
-    text = (_ROOT / "README.md").read_text()
-    named = re.findall(r"(?:^\$ |`)gateway ([^`\n]+)", text, re.MULTILINE)
-    assert len(named) > 10
-    wrong = []
-    for line in named:
-        command: click.Command | None = cli
-        words = line.split()
-        while isinstance(command, click.Group) and words and not words[0].startswith("-"):
-            command = command.get_command(click.Context(command), words.pop(0))
-        known = {option for parameter in command.params for option in parameter.opts} if command is not None else set()
-        if command is None or not {word for word in words if word.startswith("--")} <= known | {"--help"}:
-            wrong.append(line)
-    assert [] == wrong
+def _commands(text: str) -> list[str]:
+    """What a text says after `gateway`: in a span of code, or on a line of a block of it."""
+    named = re.findall(r"`gateway ([a-z][^`\n]+)`", text)
+    for block in re.findall(r"```\w*\n(.*?)```", text, re.DOTALL):
+        named += re.findall(r"(?:^\s*|^\$ |-- |\()gateway ([a-z][^\n)]*)", block, re.MULTILINE)
+    return named
+
+
+def _is_a_command(line: str) -> bool:
+    """Whether there is such a command, with these options."""
+    command: click.Command | None = cli
+    words = line.partition(" #")[0].split()
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        command = command.get_command(click.Context(command), words.pop(0))
+    known = (
+        {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        if command is not None
+        else set()
+    )
+    return command is not None and {word for word in words if word.startswith("--") and word != "--"} <= known | {
+        "--help"
+    }
+
+
+def test_every_command_that_a_document_names_is_one_with_these_options() -> None:
+    """What is copied works: from the first page, the guides, the runbook and the settings' own comments."""
+    texts = [*_DOCUMENTS, *_ROOT.glob("helm/*.md"), _ROOT / "gateway.yaml", _ROOT / "helm/values.yaml"]
+    named = {line for path in texts if path.name != "CHANGELOG.md" for line in _commands(path.read_text())}
+    assert len(named) > 80
+    assert [] == sorted(line for line in named if not _is_a_command(line))
+
+
+def test_a_command_that_is_none_is_found() -> None:
+    """The control: in a span, in a block with a prompt and without, behind another program; prose is none."""
+    block = "$ gateway link ls --al\ngateway link ls  # --x\nx -- gateway check --f\n"
+    text = f"`gateway lnk ls` a gateway says\n```sh\n{block}```"
+    found = _commands(text)
+    assert ["lnk ls", "link ls --al", "link ls  # --x", "check --f"] == found
+    assert [False, False, True, False] == [_is_a_command(line) for line in found]
