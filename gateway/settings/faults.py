@@ -25,6 +25,7 @@ _TYPES: Final = {
     "string_type": "must be a text",
     "int_type": "must be a whole number",
     "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
     "tuple_type": "must be a list",
     "list_type": "must be a list",
     "dict_type": "must be a mapping of keys and values",

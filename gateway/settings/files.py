@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
 
-from gateway.settings.secret import SecretReader
+from gateway.settings.secret import SecretReader, reason_of
 
 
 def _resolve(value: object, info: ValidationInfo, kind: str) -> Path:
@@ -25,8 +25,14 @@ def require_file(value: object, info: ValidationInfo) -> Path:
     """The path of a file that is there. Raises ValueError for anything else."""
     path = _resolve(value, info, "file")
     SecretReader.of(info).files.add(path)
-    if not path.is_file():
-        raise ValueError(f"there is no file {path}")
+    try:
+        if not path.is_file():  # asked before it is opened: a pipe would be waited for
+            raise FileNotFoundError
+        path.open("rb").close()
+    except FileNotFoundError:
+        raise ValueError(f"there is no file {path}") from None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"the file {path} cannot be read: {reason_of(error)}") from None
     return path
 
 

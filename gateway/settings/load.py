@@ -30,7 +30,7 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
 
 def read_settings(path: Path, reader: SecretReader) -> Settings:
     """The same; every file that was named, readable or not, is noted in `reader` even when this raises."""
-    if not path.exists():
+    if _is_missing(path):
         raise SettingsError(
             f"{path}: there is no such file; write one (`gateway check --schema` describes it), "
             "name another with --config, or run `gateway demo`, which needs none"
@@ -46,6 +46,13 @@ def read_settings(path: Path, reader: SecretReader) -> Settings:
     if settings is None or faults:
         raise SettingsError(*sort_faults(faults))
     return settings
+
+
+def _is_missing(path: Path) -> bool:
+    try:
+        return not path.exists()
+    except (OSError, ValueError):  # whoever opens it is told why
+        return False
 
 
 def find_policies(path: Path, environ: Mapping[str, str]) -> Path | None:
@@ -70,9 +77,11 @@ def _find_clashes(document: Document) -> Iterator[str]:
         if address in taken and (address.path or address.port):
             yield document.fault(path, f"the address {address} is already taken by {taken[address]}")
         taken.setdefault(address, ".".join(map(str, path)))
-    names: set[object] = set()
+    names: set[str] = set()
     for index, name in enumerate(_list_values(document.data, "control", "tokens", "name")):
-        if isinstance(name, str) and name in names:
+        if not isinstance(name, str):
+            continue
+        if name in names:
             yield document.fault(("control", "tokens", index, "name"), f"a second token is named {name!r}")
         names.add(name)
 

@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, PlainValidator, StrictBool, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, StrictBool, StrictInt, WithJsonSchema, model_validator
 
 from gateway.core.holders import parse_address
 from gateway.core.mail import MailHook, MailServer, Security
@@ -93,7 +93,7 @@ class SmtpSettings(Section):
     """An SMTP server that takes mails for everybody (a relay, or a submission server with a login)."""
 
     host: Host
-    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    port: Annotated[StrictInt, Field(ge=1, le=65535)] | None = None
     """Left out, 587 with `starttls`, 465 with `tls`, 25 with `plain`."""
     security: Security = "starttls"
     """`starttls` and `tls` check the certificate; `plain` is for a server on this machine."""

@@ -26,6 +26,11 @@ def is_reference(text: str) -> bool:
     return text.startswith(("env:", "file:"))
 
 
+def reason_of(error: OSError | ValueError) -> str:
+    """Why a path could not be opened, in the system's words."""
+    return error.strerror if isinstance(error, OSError) and error.strerror else "not a path"
+
+
 @dataclass(slots=True)
 class SecretReader:
     """Reads references against an environment and the directory that relative paths start from.
@@ -70,8 +75,7 @@ class SecretReader:
             with path.open("rb") as file:
                 raw = file.read(_MAX_SECRET + 1)
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a path"
-            raise ValueError(f"the file {path} cannot be read: {reason}") from None
+            raise ValueError(f"the file {path} cannot be read: {reason_of(error)}") from None
         if len(raw) > _MAX_SECRET:
             raise ValueError(f"the file {path} is too large for a secret")
         try:

@@ -64,8 +64,8 @@ class StateUrl:
             raise ValueError(f"is not the URL of a store: write {_FORMS}") from None
         if holds_password and not by_reference:
             raise ValueError("holds a password: put the whole URL where env:NAME or file:PATH can name it")
-        if scheme == "sqlite" and not value.removeprefix("sqlite:///").strip("/"):
-            raise ValueError("names no file: write sqlite:///FILE, or sqlite:////ABSOLUTE/FILE")
+        if scheme == "sqlite" and (parts.netloc or parts.query or not parts.path.strip("/")):
+            raise ValueError("names no file: write sqlite:///FILE, or sqlite:////ABSOLUTE/FILE, with nothing after")
         if _ENGINES[scheme] in {"redis", "postgres", "central"} and not (parts.hostname or "host=" in parts.query):
             raise ValueError("names no host")
         return cls(_ENGINES[scheme], value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,16 @@ def test_a_file_has_to_be_there_and_is_watched(tmp_path: Path) -> None:
     (tmp_path / "x.pem").touch()
     assert tmp_path / "x.pem" == parsed(FilePath, "x.pem", reader)
     assert {tmp_path / "x.pem"} == reader.files
+
+
+def test_a_file_that_cannot_be_looked_at_is_a_fault_like_any_other(tmp_path: Path) -> None:
+    """With the system's reason, and a pipe is not waited for."""
+    reader = SecretReader({}, tmp_path)
+    (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "pipe")
+    assert sentence(FilePath, "x" * 5000, reader).endswith("cannot be read: File name too long")
+    for name in ("file/x", "pipe", "\0"):
+        assert f"there is no file {tmp_path}/{name}" == sentence(FilePath, name, reader)
 
 
 def test_authorities_are_read_where_they_are_named(tmp_path: Path) -> None:

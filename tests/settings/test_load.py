@@ -15,11 +15,12 @@ from jsonschema import Draft202012Validator
 from gateway.core.reasons import SettingsError
 from gateway.settings.load import find_policies, load_settings
 from gateway.settings.model import DataSettings, Settings
-from gateway.settings.schemas import build_settings_schema
+from gateway.settings.schemas import build_policy_schema, build_settings_schema
 from gateway.settings.secret import SecretReader
 from gateway.settings.source import read_document
 from tests.settings.conftest import Folder
 
+Place = tuple[str | int, ...]
 SHIPPED = Path(__file__).parents[2] / "gateway.yaml"
 
 
@@ -171,3 +172,51 @@ def outcome(path: Path) -> Settings | tuple[str, ...]:
         return load_settings(path, {})
     except SettingsError as error:
         return error.faults
+
+
+def _places(
+    schema: dict[str, Any], node: dict[str, Any], above: tuple[str | int, ...] = ()
+) -> set[tuple[str | int, ...]]:
+    """Every place of a document that a schema speaks of; an entry of a list is its first, of a mapping `some`."""
+    if "$ref" in node:
+        return _places(schema, schema["$defs"][node["$ref"].rpartition("/")[2]], above)
+    below = {(*above, name): part for name, part in node.get("properties", {}).items()}
+    below |= {
+        (*above, place): node[word]
+        for word, place in (("items", 0), ("additionalProperties", "some"))
+        if isinstance(node.get(word), dict)
+    }
+    found = set(below)
+    for place, part in below.items():
+        found |= _places(schema, part, place)
+    for word in ("anyOf", "allOf", "oneOf"):
+        for part in node.get(word, ()):
+            found |= _places(schema, part, above)
+    return found
+
+
+def _document(place: Place, value: object) -> str:
+    for part in reversed(place):
+        value = [value] if part == 0 else {part: value}
+    return json.dumps(value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "value", [None, [], {}, [[]], True, 1.5, "ja", "\0", "x" * 5000], ids=lambda value: repr(value)[:5]
+)
+@pytest.mark.parametrize("kind", ["settings", "policy"])
+def test_whatever_stands_wherever_is_a_fault_or_is_right(folder: Folder, kind: str, value: object) -> None:
+    """No value at any place of either file ends otherwise than in sentences of ours, so that a reload refuses it and
+    goes on."""
+    schema = build_settings_schema() if kind == "settings" else build_policy_schema()
+    places = _places(schema, schema)
+    assert len(places) > 60
+    for place in sorted(places, key=str):
+        read = folder.policy if kind == "policy" else folder.settings
+        faults: tuple[str, ...] = ()
+        try:
+            read(_document(place, value))
+        except SettingsError as error:
+            faults = error.faults
+        assert [] == [fault for fault in faults if "nput should" in fault], place

@@ -206,6 +206,8 @@ FAULTS = [
     ("data: {domains: s3.example.com}", "2:17: data.domains: must be a list"),
     ("data: {domains: [no, '*.x']}", f"2:22: data.domains[1]: {HOST}"),
     ("data: {tls: {cert: gateway.yaml}}", "2:13: data.tls: the key 'key' is missing"),
+    ("data: {sts: ja}", "2:13: data.sts: must be true or false"),
+    ("control: {tokens: [{name: [ops], secret: env:T}]}", "2:27: control.tokens[0].name: must be a text"),
     ("data: {tls: {cert: gateway.yaml, key: k.pem}}", "2:39: data.tls.key: there is no file k.pem"),
     ("data: {trusted: web}", "2:17: data.trusted: must name an app: write app:NAME"),
     ("data: {trusted: 'admin:x'}", "2:17: data.trusted: must name an app: write app:NAME"),

@@ -42,6 +42,7 @@ def test_limits_and_records_go_with_the_grants_unless_told(folder: Folder, text:
     assert engines == (state.grants.engine, state.limits.engine, state.records.engine)
 
 
+NO_FILE = "names no file: write sqlite:///FILE, or sqlite:////ABSOLUTE/FILE, with nothing after"
 ENGINES = "sqlite:///FILE, postgresql://…, redis://…, central+https://HOST, memory://"
 FORMS = f"{ENGINES}, or env:NAME or file:PATH that holds one"
 
@@ -62,10 +63,10 @@ FORMS = f"{ENGINES}, or env:NAME or file:PATH that holds one"
             ["gateway.yaml:1:8: state: holds a password: put the whole URL where env:NAME or file:PATH can name it"],
         ),
         ("state: env:NONE", ["gateway.yaml:1:8: state: the variable NONE is not set"]),
-        (
-            "state: sqlite:///",
-            ["gateway.yaml:1:8: state: names no file: write sqlite:///FILE, or sqlite:////ABSOLUTE/FILE"],
-        ),
+        ("state: sqlite:///", [f"gateway.yaml:1:8: state: {NO_FILE}"]),
+        ("state: sqlite://", [f"gateway.yaml:1:8: state: {NO_FILE}"]),
+        ("state: sqlite://gateway.db", [f"gateway.yaml:1:8: state: {NO_FILE}"]),
+        ("state: sqlite:///gateway.db?mode=ro", [f"gateway.yaml:1:8: state: {NO_FILE}"]),
         ("state: redis:///0", ["gateway.yaml:1:8: state: names no host"]),
         ("state: redis://redis/0", [f"gateway.yaml:1:8: state: {REDIS}"]),
         (
