@@ -42,6 +42,9 @@ class LinkAnswer(Enum):
     ENTER_TO_SEE = auto()
     """The same, to see the object in the browser rather than to save it."""
 
+    PASSED = auto()
+    """Past the password or the terms: the same, to what the link's address shows, which may be a page that asks."""
+
     LANDING = auto()
     """What is behind the link, and a button that takes a use."""
 

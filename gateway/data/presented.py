@@ -36,7 +36,8 @@ ASKED_COOKIE: Final = "gateway_asked"
 class PageForm:
     """What a person sent from one of our own pages: a password, or the wish to download or to see the file, or to have
     what is `selected` of a folder as an archive of this kind, or to take an upload back by its secret; `accepts` says
-    that they accept the link's terms, `claim` who they are."""
+    that they accept the link's terms, `claim` who they are. `passes` is for who came by the page that asks for a
+    password or for consent, and has asked for nothing yet."""
 
     download: bool
     show: bool = False
@@ -45,6 +46,7 @@ class PageForm:
     undo: str | None = None
     accepts: bool = False
     claim: Claim | None = None
+    passes: bool = False
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -204,8 +204,50 @@ _CHOOSE = """(() => {
   for (const [name, size, seed] of FILES) chosen.items.add(new File([bytes(size, seed)], name));
   const input = document.querySelector("#files");
   input.files = chosen.files;
-  input.dispatchEvent(new Event("change"));
+  input.dispatchEvent(new Event("change", { bubbles: true }));
 })()"""
+
+
+def test_a_file_that_was_chosen_by_mistake_is_removed(weed: Place, browser: Browser, tmp_path: Path) -> None:
+    """While it is sent, and while it waits: nothing is stored, and the one place that the link has is free again."""
+    (tmp_path / "wrong.bin").write_bytes(noise(20_000_000))
+    (tmp_path / "right.txt").write_bytes(b"right")
+    link = weed.link(prefix="removed/", actions=["write"], max_files=1)
+    with NarrowProxy(int(weed.gateway.data.rpartition(":")[2]), each=1e6) as network:
+        address = link.url.replace(weed.gateway.data, f"http://127.0.0.1:{network.port}")
+        page, complaints = opened(browser.new_context(), address)
+        page.locator("#files").set_input_files(tmp_path / "wrong.bin")
+        page.get_by_text("of 1 files").wait_for()
+        page.wait_for_function("document.querySelector('[data-all]').value > 0")
+        page.get_by_role("button", name="Remove: wrong.bin").click()
+        page.get_by_text("Taken back").wait_for()
+        page.locator("[data-pause]").click()
+        page.locator("#files").set_input_files(tmp_path / "wrong.bin")
+        page.get_by_role("button", name="Remove: wrong.bin").click()
+        page.locator("[data-pause]").click()
+        page.locator("#files").set_input_files(tmp_path / "right.txt")
+        page.get_by_text("1 of 1 files").wait_for()
+        assert ["Taken back", "Taken back"] == page.locator("li span:text-is('Taken back')").all_inner_texts()
+    assert (None, b"right") == (weed.stored("removed/wrong.bin"), weed.stored("removed/right.txt"))
+    assert [] == complaints
+
+
+def test_what_cannot_be_read_is_named(weed: Place, browser: Browser) -> None:
+    """A folder that is dropped and not readable is not passed over in silence; what lies beside it is sent."""
+    page, complaints = opened(browser.new_context(), weed.link(prefix="unread/", actions=["write"]).url)
+    page.evaluate(
+        """() => {
+        const read = (go) => go(new File(["x"], "a.txt"));
+        const broken = { name: "broken", createReader: () => ({ readEntries: (_, no) => no(new Error("denied")) }) };
+        const items = [broken, { isFile: true, name: "a.txt", file: read }];
+        const dataTransfer = { items: items.map((one) => ({ webkitGetAsEntry: () => one })) };
+        document.dispatchEvent(Object.assign(new Event("drop"), { dataTransfer }));
+    }"""
+    )
+    page.get_by_text("1 of 2 files, Not stored: 1").wait_for()
+    assert ["broken (0 B)\nIt cannot be read."] == failed(page)
+    assert b"x" == weed.stored("unread/a.txt")
+    assert [] == complaints
 
 
 def test_another_browser_sends_files_too(weed: Place, fox: Firefox) -> None:
@@ -219,7 +261,7 @@ def test_another_browser_sends_files_too(weed: Place, fox: Firefox) -> None:
         while fox.evaluate("document.querySelector('#send').dataset.left") != "0":
             assert time.monotonic() < end, fox.evaluate("document.querySelector('#send').innerText")
             time.sleep(0.2)
-        assert "0" == fox.evaluate("document.querySelector('#send').dataset.failed")
+        assert 0 == fox.evaluate("document.querySelectorAll('#send .bad').length")
         assert 3 <= sum(one > _MIB for one in network.carried)
     for name, size, seed in files:
         body = bytes((at * 31 + seed) % 251 for at in range(251)) * (size // 251 + 1)

@@ -14,6 +14,7 @@ from typing import Final
 from urllib.parse import quote
 
 from gateway.core.grant import Shown
+from gateway.core.lease import LEASE_BYTES_FACTOR, LEASE_WINDOW, Reservation, Room
 from gateway.core.request import Action, Operation
 from gateway.data.call import LinkAnswer, LinkCall
 from gateway.data.links.intake import tell_intake, uses_left
@@ -22,6 +23,7 @@ from gateway.data.page_reader import load_pages
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.presented import LEASE_COOKIE, PASSWORD_COOKIE, TERMS_COOKIE, password_proof
 from gateway.data.state.transfers import Permit
+from gateway.data.steps.admit import use_key
 from gateway.data.steps.authorise import find_readable
 from gateway.pages import links as pages
 from gateway.pages.render import Look, look_for
@@ -38,12 +40,13 @@ async def _look(snapshot: Snapshot, call: LinkCall) -> Look:
 
 
 async def _answer_form(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Reply:
-    """Back from one of our forms: the cookies that it earned, and on to the object."""
+    """Back from one of our forms: the cookies that it earned, and on to the object, or to what its page was before."""
     grant, place = call.grant, call.place
     attributes = f"; Path=/s/{place.token_text}; HttpOnly; SameSite=Lax"
     if snapshot.public_url.startswith("https:"):
         attributes += "; Secure"
     _, slash, path = call.request.raw.path.removeprefix("/s/").partition("/")
+    query = call.request.raw.query
     address = f"/s/{place.token_text}{slash}{path}"  # without what was pasted behind the token: cookies go there alone
     headers = [("Location", address), *LINK_HEADERS]
     if grant.password is not None:
@@ -51,14 +54,35 @@ async def _answer_form(plane: DataPlane, snapshot: Snapshot, call: LinkCall, per
     if call.accepts and grant.terms is not None:
         headers.append(("Set-Cookie", f"{TERMS_COOKIE}={grant.terms_mark}{attributes}"))
     params = call.request.params
-    if (grant.uses is not None or grant.confirm) and Action.READ in grant.actions:
+    if call.answer is LinkAnswer.PASSED:
+        headers[0] = ("Location", f"{address}?{query}" if query else address)
+    elif (grant.uses is not None or grant.confirm) and Action.READ in grant.actions:
         if call.answer is not LinkAnswer.ENTER_TO_SEE:
             kind = f"&archive={quote(params['archive'], safe='')}" if "archive" in params else ""
             headers[0] = ("Location", f"{address}?download=1{kind}")
-        headers.append(("Set-Cookie", f"{LEASE_COOKIE}={plane.entropy(_LEASE_COOKIE_BYTES).hex()}{attributes}"))
+        if not await _goes_on(plane, call, permit):
+            headers.append(("Set-Cookie", f"{LEASE_COOKIE}={plane.entropy(_LEASE_COOKIE_BYTES).hex()}{attributes}"))
     elif params.get("page") == "1":
         headers[0] = ("Location", f"{address}?page=1")
     return Reply(303, tuple(headers))
+
+
+async def _goes_on(plane: DataPlane, call: LinkCall, permit: Permit) -> bool:
+    """Whether this browser has a use that may still bring all of it: after a download that broke, its button is pressed
+    again, and that is the same download."""
+    grant = call.grant
+    if call.lease is None or grant.uses is None:
+        return False
+    mine = Reservation(grant.id, use_key(call.lease, permit, permit.exchange), permit.name)
+    if await plane.leases.open_lease(mine, 0, permit.attempt.now, LEASE_WINDOW) is None:
+        return False
+    try:
+        if "archive" in call.request.params:
+            return True
+        size = (await look_at(plane, grant, permit)).size
+        return size is None or await plane.leases.reserve_bytes(mine, size, cap=LEASE_BYTES_FACTOR * size) is Room.TAKEN
+    finally:
+        await plane.leases.give_back(mine)
 
 
 async def _show_card(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Reply:
@@ -120,6 +144,7 @@ PAGES: Final[Mapping[LinkAnswer | Operation, Page]] = MappingProxyType(
     {
         LinkAnswer.ENTER: _answer_form,
         LinkAnswer.ENTER_TO_SEE: _answer_form,
+        LinkAnswer.PASSED: _answer_form,
         LinkAnswer.LANDING: _show_landing,
         LinkAnswer.CARD: _show_card,
         LinkAnswer.UPLOAD: _show_upload_form,

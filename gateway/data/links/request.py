@@ -45,7 +45,7 @@ _OBJECT_READS: Final = {"GET": Operation.GET_OBJECT, "HEAD": Operation.HEAD_OBJE
 _SHOWS: Final = frozenset({Action.READ, Action.LIST})
 _FIRST: Final = (Action.LIST, Action.READ, Action.WRITE)
 _LOOKED_AT: Final = frozenset({Operation.GET_OBJECT, Operation.HEAD_OBJECT})
-_ENTERS: Final = frozenset({LinkAnswer.ENTER, LinkAnswer.ENTER_TO_SEE})
+_ENTERS: Final = frozenset({LinkAnswer.ENTER, LinkAnswer.ENTER_TO_SEE, LinkAnswer.PASSED})
 _FOLDER_READS: Final = frozenset({Operation.GET_OBJECT, Operation.LIST_OBJECTS_V2})
 
 
@@ -287,6 +287,8 @@ def _page_of(request: ObjectRequest, presented: TokenPresented, grant: Grant) ->
     if presented.form is not None and request.operation is Operation.POST_OBJECT:
         if presented.form.undo is not None:
             return LinkAnswer.UNDO
+        if presented.form.passes:
+            return LinkAnswer.PASSED
         return LinkAnswer.ENTER_TO_SEE if presented.form.show else LinkAnswer.ENTER
     if grant.actions.isdisjoint(_SHOWS) and opens_page(request.raw, head=True):
         return LinkAnswer.UPLOAD

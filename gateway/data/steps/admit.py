@@ -123,7 +123,7 @@ class Admission:
             return self._take_transfer(permit, grant)
         if operation is _CREDENTIALS:
             return self._take_credentials(permit, grant)
-        key = _lease_key(self._call.lease, permit, self._exchange)
+        key = use_key(self._call.lease, permit, self._exchange)
         if operation in _UNCOUNTED:
             limited = grant.uses is not None or grant.budget is not None
             return _require_rest(self._plane, grant, key, permit.attempt) if limited else None
@@ -259,7 +259,7 @@ async def _require_rest(plane: DataPlane, grant: Grant, key: str | None, attempt
         raise Refused(Reason.USED_UP, f"all {grant.uses} uses are taken")
 
 
-def _lease_key(cookie: str | None, permit: Permit, exchange: ClientExchange) -> str:
+def use_key(cookie: str | None, permit: Permit, exchange: ClientExchange) -> str:
     """Who shares one use: a browser by its cookie, anything else by link, object, address and agent;
     never two people who proved to be somebody.
 

@@ -50,6 +50,8 @@ _PAGE_FIELDS: Final = frozenset(
         *("email", "code", "challenge", "code_verifier", "other_address"),
     }
 )
+_PASSING: Final = frozenset({"accept_terms", "password"})
+_ASKING: Final = frozenset({"archive", "download", "show"})
 _LONGEST_COOKIE: Final = 128
 _PASSES: Final = 4
 """Passes of one request that are looked at: whoever can set cookies for this host from beside it may add some."""
@@ -146,6 +148,7 @@ async def _read_token(request: ObjectRequest, place: LinkPlace, exchange: Client
             fields.get("undo"),
             accepts="accept_terms" in fields,
             claim=_read_claim(fields),
+            passes=not fields.keys().isdisjoint(_PASSING) and fields.keys().isdisjoint(_ASKING),
         )
     came = _cookies(request.raw)
     cookies = {name: value for name, value in came if len(value) <= _LONGEST_COOKIE or name == ASKED_COOKIE}

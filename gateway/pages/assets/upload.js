@@ -16,124 +16,103 @@ const FAR = 8000;
 const REST = 60000;
 const jobs = [];
 const waiting = [];
-let running = 0;
-let paused = false;
 const wake = [];
+let [left, running, drawing, paused, store] = [0, 0, 0, false, {}];
+try {
+  store = localStorage;
+} catch {
+  // Then a closed tab's files are sent from the beginning.
+}
 
-const sleep = (time) => new Promise((go) => setTimeout(go, time));
 const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 const encoded = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
-const number = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 1 });
+const make = (tag, has) => Object.assign(document.createElement(tag), has);
 function size(bytes) {
   const power = bytes < 1024 ? 0 : Math.floor(Math.log2(bytes) / 10);
-  return `${number.format(bytes / 1024 ** power)} ${["B", "KiB", "MiB", "GiB", "TiB"][power]}`;
+  const told = (bytes / 1024 ** power).toLocaleString(document.documentElement.lang, { maximumFractionDigits: 1 });
+  return `${told} ${["B", "KiB", "MiB", "GiB", "TiB"][power]}`;
 }
 
 // Where an upload goes on is kept by the file's place, size and time, for as long as the gateway keeps it.
-const kept = {
-  read(key) {
-    try {
-      const [at, url] = JSON.parse(localStorage.getItem(key) ?? "[]");
-      return Date.now() - at < DAY ? url : null;
-    } catch {
-      return null;
-    }
-  },
-  write(key, url) {
-    try {
-      if (url) localStorage.setItem(key, JSON.stringify([Date.now(), url]));
-      else localStorage.removeItem(key);
-    } catch {
-      // Then a closed tab's files are sent from the beginning.
-    }
-  },
-  prune() {
-    for (const key of Object.keys(localStorage)) if (key.startsWith("upload ") && !this.read(key)) this.write(key);
-  },
-};
-
-class Refusal extends Error {}
-
-function call(job, method, url, headers, body) {
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    let timer;
-    const moved = (event) => {
-      clearTimeout(timer);
-      timer = setTimeout(() => request.abort(), STALLED);
-      job.sent.set(request, event?.loaded ?? 0);
-      job.show();
-    };
-    request.open(method, url);
-    for (const [name, value] of Object.entries({ "Tus-Resumable": "1.0.0", ...headers })) {
-      request.setRequestHeader(name, value);
-    }
-    request.upload.onprogress = moved;
-    request.onloadend = () => {
-      clearTimeout(timer);
-      job.sent.delete(request);
-      if (request.status) resolve(request);
-      else reject(new Error(texts.network));
-    };
-    moved();
-    request.send(body);
-  });
+function recall(key) {
+  const [at, url] = (store[key] ?? "").split(" ");
+  return Date.now() - at < DAY ? url : "";
 }
 
-// What can be mended by asking again is an error, anything else is a refusal with its reason.
-function fault(request) {
-  let reason;
+function keep(key, url) {
   try {
-    reason = JSON.parse(request.responseText).reason;
+    store[key] = `${Date.now()} ${url}`;
   } catch {
-    // Not every answer on the way is ours.
+    // It is full.
   }
+}
+
+// What can be mended by asking again, `after` some time, or is `final`.
+function fault(request) {
   const { status } = request;
-  const again = status >= 500 || [408, 423, 429].includes(status) || ["upload_busy", "offset_mismatch"].includes(reason);
-  const found = new (again ? Error : Refusal)(texts[reason] ?? `${texts.failed} (${reason ?? status})`);
-  // A request that broke holds the upload until it has been silent for two seconds.
-  found.after = Number(request.getResponseHeader("Retry-After")) * 1000 || (status === 423 ? 2500 : 0);
-  return found;
+  const reason = /"reason": *"([^"]+)"/.exec(request.responseText)?.[1];
+  const text = status ? texts[reason] : texts.network;
+  const mends = [0, 408, 423, 429, "upload_busy", "offset_mismatch"];
+  return Object.assign(new Error(text ?? `${texts.failed} (${reason ?? status})`), {
+    status,
+    final: status < 500 && !mends.includes(status) && !mends.includes(reason),
+    // A request that broke holds the upload until it has been silent for two seconds.
+    after: Number(request.getResponseHeader("Retry-After")) * 1000 || (status === 423 ? 2500 : 0),
+  });
 }
 
 // By which the gateway knows an upload again whose beginning was not answered.
 const newMark = () => `${Math.floor(Date.now() / 1000)}-${hex(crypto.getRandomValues(new Uint8Array(16)))}`;
 
+function rouse() {
+  for (const go of wake.splice(0)) go(0);
+}
+
 class Job {
   constructor(file, path) {
-    Object.assign(this, { file, path, offset: 0, moved: 0, tries: 0, part: 0, rate: 0, before: 0 });
-    this.use(0, 0);
+    Object.assign(this, { file, path, offset: 0, moved: 0, tries: 0, part: 0, rate: 0, before: 0, open: false });
     Object.assign(this, { sent: new Map(), there: new Set(), taken: new Set() });
+    this.use(0, 0);
     this.key = `upload ${base} ${path} ${file.size} ${file.lastModified}`;
-    this.row = document.createElement("li");
-    const name = document.createElement("span");
-    name.textContent = `${path} (${size(file.size)})`;
-    this.bar = document.createElement("progress");
-    this.bar.setAttribute("aria-label", path);
-    this.said = document.createElement("span");
-    this.row.append(name, this.bar, this.said);
+    this.row = make("li");
+    this.bar = make("progress", { ariaLabel: path });
+    this.said = make("span");
+    this.row.append(make("span", { textContent: `${path} (${size(file.size)})` }), this.bar, this.said);
     find("list").append(this.row);
+    find("progress").hidden = false;
+    jobs.push(this);
+  }
+
+  begin() {
+    this.tries = 0;
     this.tell("waiting");
+    this.button(texts.remove, () => this.remove());
+    waiting.push(this);
+    work();
   }
 
   tell(state, text) {
-    this.state = state;
+    const open = ["waiting", "sending"].includes(state);
+    left += open - this.open;
+    root.dataset.left = left;
+    Object.assign(this, { state, open });
     this.said.textContent = text ?? texts[state];
     this.said.className = state === "failed" ? "bad" : "soft";
     this.bar.hidden = state !== "sending";
-    total();
+    if (!open) this.row.querySelector("button")?.remove();
+    draw();
   }
 
   show() {
     const moved = [...this.sent.values()].reduce((sum, one) => sum + one, this.offset + this.there.size * this.part);
     this.moved = Math.min(moved, this.file.size);
     this.bar.value = this.file.size ? this.moved / this.file.size : 1;
-    total();
+    draw();
   }
 
   button(text, act) {
-    const button = document.createElement("button");
-    Object.assign(button, { type: "button", className: "second", textContent: text });
+    const ariaLabel = `${text}: ${this.path}`;
+    const button = make("button", { className: "second", textContent: text, ariaLabel });
     button.onclick = () => {
       button.remove();
       act();
@@ -141,28 +120,48 @@ class Job {
     this.row.append(button);
   }
 
-  async ask(method, url, status, headers, body) {
-    const answer = await call(this, method, url, headers, body);
-    if (answer.status !== status) throw Object.assign(fault(answer), { status: answer.status });
-    return answer;
+  ask(method, url, status, headers, body) {
+    return new Promise((resolve, reject) => {
+      const request = new XMLHttpRequest();
+      let timer;
+      const moved = (event) => {
+        clearTimeout(timer);
+        timer = setTimeout(() => request.abort(), STALLED);
+        this.sent.set(request, event?.loaded ?? 0);
+        this.show();
+      };
+      request.open(method, url);
+      for (const [name, value] of Object.entries({ "Tus-Resumable": "1.0.0", ...headers })) {
+        request.setRequestHeader(name, value);
+      }
+      request.upload.onprogress = moved;
+      request.onloadend = () => {
+        clearTimeout(timer);
+        this.sent.delete(request);
+        if (request.status === status) resolve((field) => request.getResponseHeader(field));
+        else reject(fault(request));
+      };
+      moved();
+      request.send(body);
+    });
   }
 
-  stand(answer) {
-    this.offset = Number(answer.getResponseHeader("Upload-Offset"));
+  stand(field) {
+    this.offset = Number(field("Upload-Offset"));
     this.whole = this.offset >= this.file.size;
-    this.part = Number(answer.getResponseHeader("Upload-Part-Size")) || this.part;
+    this.part = Number(field("Upload-Part-Size")) || this.part;
   }
 
   async find() {
-    const known = kept.read(this.key) ?? "";
+    const known = recall(this.key);
     if (known.includes("/")) this.url ??= known;
     else this.mark ??= known || newMark();
     if (!this.url) return;
     try {
-      const answer = await this.ask("HEAD", this.url, 200);
-      this.stand(answer);
+      const field = await this.ask("HEAD", this.url, 200);
+      this.stand(field);
       this.there.clear();
-      for (const run of (answer.getResponseHeader("Upload-Ahead") ?? "").split(",")) {
+      for (const run of (field("Upload-Ahead") ?? "").split(",")) {
         const [first, last = first] = run.split("-");
         for (let at = first - 1; first && at < last; at += 1) this.there.add(at);
       }
@@ -170,33 +169,34 @@ class Job {
       if (![404, 410].includes(error.status)) throw error;
       this.url = null;
       this.mark = newMark();
-      kept.write(this.key);
+      delete store[this.key];
     }
     // Asks whether it is free, before much is sent in vain.
     if (this.url && !this.whole) await this.append(this.offset);
   }
 
   async create() {
-    const [name, ...above] = this.path.split("/").reverse();
-    const folder = above.reverse().map((step) => `${encodeURIComponent(step)}/`).join("");
+    const steps = this.path.split("/");
+    const name = steps.pop();
+    const folder = steps.map((step) => `${encodeURIComponent(step)}/`).join("");
     const type = this.file.type ? `,filetype ${encoded(this.file.type)}` : "";
-    kept.write(this.key, this.mark);
-    const answer = await this.ask("POST", folder ? base.replace(/\/?$/, "/") + folder : base, 201, {
+    keep(this.key, this.mark);
+    const field = await this.ask("POST", folder ? base.replace(/\/?$/, "/") + folder : base, 201, {
       "Upload-Key": this.mark,
       "Upload-Length": this.file.size,
       "Upload-Metadata": `filename ${encoded(name)}${type}`,
     });
-    this.url = answer.getResponseHeader("Location");
-    this.stand(answer);
-    kept.write(this.key, this.url);
+    this.url = field("Location");
+    this.stand(field);
+    keep(this.key, this.url);
   }
 
   async patch(who, from, to, more) {
     const [body, began] = [this.file.slice(from, to), Date.now()];
     const headers = { "Upload-Offset": from, "Content-Type": "application/offset+octet-stream", ...more };
-    const answer = await this.ask("PATCH", this.url, 204, headers, body);
+    const field = await this.ask("PATCH", this.url, 204, headers, body);
     if (body.size && began >= this.changed) this.rates[who] = body.size / (Date.now() - began);
-    return answer;
+    return field;
   }
 
   async append(end) {
@@ -265,54 +265,59 @@ class Job {
     this.digest ??= digest(this.file).catch(() => "");
     for (let known = -1; !this.whole; ) {
       try {
-        if (paused) this.rests = await new Promise((go) => wake.push(go));
+        while (paused && !this.gone) this.rests = await new Promise((go) => wake.push(go));
         await this.helping;
+        if (this.gone) return await this.undo();
         await this.find();
         if (!this.url) await this.create();
         if (this.offset > known) this.tries = 0;
         known = this.offset;
-        await this.stream();
+        if (!this.gone) await this.stream();
       } catch (error) {
         this.use(0, REST / 6);
         this.stop();
-        if (paused) continue;
-        if (error instanceof Refusal || ++this.tries > TRIES) return this.fail(error);
-        await pause(Math.max(error.after ?? 0, Math.min(30000, 250 * 2 ** this.tries)), this);
+        if (paused && !this.gone) continue;
+        if (error.final || ++this.tries > TRIES) return this.fail(error);
+        await this.rest(error.after);
       }
     }
     this.show();
     const hash = await this.digest;
     this.tell("done", hash ? `${texts.done} SHA-256 ${hash}` : texts.done);
     this.row.dataset.sha256 = hash;
-    if (root.dataset.undo !== undefined) this.button(texts.undo, () => this.undo());
+    if (root.dataset.undo === undefined) return;
+    this.button(texts.undo, () => this.undo().catch((error) => this.tell("done", error.message)));
   }
 
   fail(error) {
+    this.moved = 0;
     this.tell("failed", error.message);
-    this.button(texts.again, () => {
-      this.tries = 0;
-      this.tell("waiting");
-      waiting.push(this);
-      work();
-    });
+    this.button(texts.again, () => this.begin());
+  }
+
+  // What has begun is taken back by whoever sends it.
+  remove() {
+    this.gone = true;
+    if (this.state === "waiting") return this.tell("undone");
+    if (this.url) this.stop();
+    rouse();
   }
 
   async undo() {
-    try {
-      await this.ask("DELETE", this.url, 204);
-      kept.write(this.key);
-      this.tell("undone");
-    } catch (error) {
-      this.tell("done", error.message);
-    }
+    if (this.url) await this.ask("DELETE", this.url, 204);
+    delete store[this.key];
+    this.tell("undone");
   }
-}
 
-// Until the time is over, or the network is said to be there again.
-async function pause(time, job) {
-  job.said.textContent = texts.retrying;
-  await Promise.race([sleep(time), new Promise((go) => addEventListener("online", go, { once: true }))]);
-  job.said.textContent = texts.sending;
+  // Until it may be asked again, or the network is said to be there.
+  async rest(after) {
+    this.said.textContent = texts.retrying;
+    await new Promise((go) => {
+      setTimeout(go, Math.max(after, Math.min(30000, 250 * 2 ** this.tries)));
+      addEventListener("online", go, { once: true });
+    });
+    this.said.textContent = texts.sending;
+  }
 }
 
 // SHA-256 in hex. Of a large file it is that of the digests of its pieces, with their number, as S3 has it: a browser's
@@ -325,15 +330,21 @@ async function digest(file) {
   return `${hex(await sha256(new Blob(found)))}-${found.length}`;
 }
 
-function total() {
-  const count = (...states) => jobs.filter((job) => states.includes(job.state)).length;
-  const sum = (bytes) => jobs.reduce((all, job) => all + bytes(job), 0);
-  const [bytes, moved] = [sum((job) => job.file.size), sum((job) => (job.state === "failed" ? 0 : job.moved))];
-  const values = { done: count("done"), count: jobs.length, moved: size(moved), bytes: size(bytes) };
-  const text = texts.total.replace(/{(\w+)}/g, (_, name) => values[name]);
-  find("all").value = bytes ? moved / bytes : Number(jobs.length > 0);
-  if (find("total").textContent !== text) find("total").textContent = text;
-  Object.assign(root.dataset, { left: count("waiting", "sending"), failed: count("failed") });
+// Only what is new about whole files is said aloud.
+function draw() {
+  drawing ||= setTimeout(() => {
+    drawing = 0;
+    const meant = jobs.filter((job) => job.state !== "undone");
+    const count = (state) => meant.filter((job) => job.state === state).length;
+    const sum = (bytes) => meant.reduce((all, job) => all + bytes(job), 0);
+    const [bytes, moved, failed] = [sum((job) => job.file.size), sum((job) => job.moved), count("failed")];
+    const text = texts.total.replace("{done}", count("done")).replace("{count}", meant.length);
+    const total = find("total");
+    const said = failed ? `${text}, ${texts.failed}: ${failed}` : text;
+    find("all").value = bytes ? moved / bytes : Number(!left);
+    find("moved").textContent = `${size(moved)} / ${size(bytes)}`;
+    if (total.textContent !== said) total.textContent = said;
+  }, 50);
 }
 
 async function work() {
@@ -341,54 +352,52 @@ async function work() {
   running += 1;
   const job = waiting.shift();
   work();
-  await job.send();
+  if (!job.gone) await job.send();
   running -= 1;
   work();
 }
 
 function add(file, path) {
-  if (jobs.some((job) => job.path === path && ["waiting", "sending"].includes(job.state))) return;
-  const job = new Job(file, path);
-  jobs.push(job);
-  waiting.push(job);
-  find("progress").hidden = false;
-  total();
-  work();
+  if (jobs.some((job) => job.path === path && job.open)) return;
+  new Job(file, path).begin();
 }
 
-async function walk(entry, above) {
-  if (entry.isFile) return add(await new Promise((resolve, reject) => entry.file(resolve, reject)), above + entry.name);
-  const reader = entry.createReader();
-  for (let found; (found = await new Promise((resolve, reject) => reader.readEntries(resolve, reject))).length; ) {
-    for (const one of found) await walk(one, `${above}${entry.name}/`);
+async function walk(entry, path) {
+  const ask = (what, name) => new Promise((resolve, reject) => what[name](resolve, reject));
+  try {
+    if (entry.isFile) return add(await ask(entry, "file"), path);
+    const reader = entry.createReader();
+    for (let found; (found = await ask(reader, "readEntries")).length; ) {
+      for (const one of found) await walk(one, `${path}/${one.name}`);
+    }
+  } catch {
+    new Job({ size: 0 }, path).tell("failed", texts.unread);
   }
 }
 
-for (const input of root.querySelectorAll("input[type=file]")) {
-  input.onchange = () => {
-    for (const file of input.files) add(file, file.webkitRelativePath || file.name);
-    input.value = "";
-  };
-}
-addEventListener("dragover", (event) => event.preventDefault());
-addEventListener("drop", (event) => {
+root.onchange = ({ target }) => {
+  for (const file of target.files) add(file, file.webkitRelativePath || file.name);
+  target.value = "";
+};
+document.ondragover = (event) => event.preventDefault();
+document.ondrop = (event) => {
   event.preventDefault();
   for (const item of event.dataTransfer.items) {
     const entry = item.webkitGetAsEntry();
-    if (entry) walk(entry, "");
+    if (entry) walk(entry, entry.name);
   }
-});
-addEventListener("paste", (event) => {
-  for (const file of event.clipboardData.files) add(file, file.name);
-});
-addEventListener("beforeunload", (event) => {
-  if (Number(root.dataset.left)) event.preventDefault();
-});
-find("pause").onclick = (event) => {
-  paused = !paused;
-  event.target.textContent = paused ? texts.resume : texts.pause;
-  if (paused) for (const job of jobs) if (job.state === "sending") job.stop();
-  if (!paused) for (const go of wake.splice(0)) go(0);
-  for (let free = running; free < AT_ONCE; free += 1) work();
 };
-kept.prune();
+document.onpaste = (event) => {
+  for (const file of event.clipboardData.files) add(file, file.name);
+};
+addEventListener("beforeunload", (event) => {
+  if (left) event.preventDefault();
+});
+find("pause").onclick = ({ target }) => {
+  paused = !paused;
+  target.textContent = paused ? texts.resume : texts.pause;
+  if (paused) for (const job of jobs) if (job.state === "sending") job.stop();
+  if (!paused) rouse();
+  work();
+};
+for (const key of Object.keys(store)) if (key.startsWith("upload ") && !recall(key)) delete store[key];

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from gateway.core.password import hash_password
 from gateway.core.request import Action
 from tests.data.harness import Rig
 
@@ -52,6 +53,27 @@ async def test_what_was_begun_goes_on_from_the_page_of_a_link_that_takes_no_more
     assert [(410, True), (410, False)] == [(page.status, "upload." in page.text) for page in pages]
     assert "<form" not in pages[0].text
     assert 410 == (await rig.ask("PUT", f"/s/{into}/c.txt", body=b"x")).status
+
+
+@pytest.mark.parametrize("fields", [{"uses": 1}, {"confirm": True}])
+async def test_past_password_and_terms_comes_the_page(rig: Rig, fields: dict[str, object]) -> None:
+    """To enter a password or to accept terms is no download: a use is taken by the button that says so."""
+    rig.store.hold("inside/a.txt", b"hello")
+    word = hash_password("word", bytes(16))
+    token, grant = await rig.granted(password=word, terms="Be good.", **fields)
+    cookies = dict[str, str]()
+    for body in (b"password=word", b"accept_terms=1"):
+        back = await rig.ask("POST", f"/s/{token}?page=1", FORM | BROWSER | said(cookies), body)
+        assert (303, f"/s/{token}?page=1") == (back.status, back.header("location"))
+        cookies |= dict(value.partition(";")[0].split("=", 1) for value in back.headers_named("set-cookie"))
+    page = await rig.ask("GET", f"/s/{token}?page=1", BROWSER | said(cookies))
+    assert (200, True, 0) == (page.status, "<form" in page.text and "a.txt" in page.text, await rig.used(grant))
+    pressed = await rig.ask("POST", f"/s/{token}?page=1", FORM | BROWSER | said(cookies), b"")
+    assert (303, f"/s/{token}?download=1") == (pressed.status, pressed.header("location"))
+
+
+def said(cookies: dict[str, str]) -> dict[str, str]:
+    return {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
 
 
 async def test_head_tells_of_the_upload_page(rig: Rig) -> None:

@@ -275,6 +275,43 @@ async def test_the_button_makes_a_browser_a_deliberate_one(rig: Rig) -> None:
     assert 1 == await rig.used(grant)
 
 
+async def press(rig: Rig, token: str, cookie: dict[str, str]) -> dict[str, str]:
+    """The button of a page that is still open; answers with the cookie that the browser has by then."""
+    form = BROWSER | {"Content-Type": "application/x-www-form-urlencoded"}
+    pressed = await rig.ask("POST", f"/s/{token}", form | cookie)
+    assert (303, f"/s/{token}?download=1") == (pressed.status, pressed.header("location"))
+    given = pressed.header("set-cookie")
+    return cookie if given is None else {"Cookie": given.partition(";")[0]}
+
+
+async def test_who_presses_again_goes_on_with_their_use(rig: Rig) -> None:
+    """After a download that broke, the page is still there, and its button is what people try."""
+    rig.store.hold("inside/a.txt", b"hello")
+    token, grant = await rig.granted(uses=1)
+    cookie = dict[str, str]()
+    for _ in range(3):
+        cookie = await press(rig, token, cookie)
+        assert b"hello" == (await rig.ask("GET", f"/s/{token}?download=1", BROWSER | cookie)).body
+    assert 1 == await rig.used(grant)
+    stranger = await press(rig, token, {})
+    assert 410 == (await rig.ask("GET", f"/s/{token}?download=1", BROWSER | stranger)).status
+
+
+async def test_a_use_that_has_brought_enough_is_followed_by_another(rig: Rig) -> None:
+    """Three times the object, or an hour: then the button takes one of those that are left."""
+    rig.store.hold("inside/a.txt", b"hello")
+    token, grant = await rig.granted(uses=3)
+    cookie = dict[str, str]()
+    for number in range(5):
+        cookie = await press(rig, token, cookie)
+        assert b"hello" == (await rig.ask("GET", f"/s/{token}?download=1", BROWSER | cookie)).body
+        assert 1 + number // 3 == await rig.used(grant)
+    rig.clock.now += 3601
+    cookie = await press(rig, token, cookie)
+    assert b"hello" == (await rig.ask("GET", f"/s/{token}?download=1", BROWSER | cookie)).body
+    assert 3 == await rig.used(grant)
+
+
 @pytest.mark.parametrize("uses", [None, 2])
 async def test_a_link_that_asks_first_sends_by_its_button_or_on_demand(rig: Rig, uses: int | None) -> None:
     """`confirm`: the plain address shows a page, or says what to do; `?download=1` and the button send."""
