@@ -13,7 +13,6 @@ from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from gateway.control.endpoint import json_reply
 from gateway.control.usecases.grants import CountedGrant, CountedPage
 from gateway.control.usecases.links import IssuedLink
 from gateway.control.usecases.policies import Signature
@@ -63,7 +62,8 @@ class View(BaseModel):
 
 def view_reply(view: View, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
     """A view as JSON, fields under their public names."""
-    return json_reply(view.model_dump(mode="json", by_alias=True), status, headers)
+    text = view.model_dump_json(by_alias=True)
+    return Reply(status, (("Content-Type", "application/json"), *headers), text.encode())
 
 
 class FaultView(View):

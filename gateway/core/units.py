@@ -162,4 +162,4 @@ def whole_number(text: str) -> int | None:
 
 def format_instant(seconds: float) -> str:
     """RFC 3339 in UTC, to the second."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}Z"

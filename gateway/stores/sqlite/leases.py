@@ -101,9 +101,10 @@ class SqliteLeases:
         return await self._database.write("grants", lambda tx: _release_lapsed(tx, now))
 
     async def usage(self, grant_ids: list[str]) -> dict[str, Usage]:
-        statement = "SELECT uses, moved, last_used_at FROM usage WHERE grant_id = ?"
-        found = {grant_id: self._database.read("grants", statement, (grant_id,)) for grant_id in grant_ids}
-        return {grant_id: Usage(*rows[0]) for grant_id, rows in found.items() if rows}
+        places = ", ".join("?" for _ in grant_ids)
+        statement = f"SELECT grant_id, uses, moved, last_used_at FROM usage WHERE grant_id IN ({places})"  # noqa: S608
+        rows = self._database.read("grants", statement, grant_ids)
+        return {grant_id: Usage(*counters) for grant_id, *counters in rows}
 
     def _open(self, tx: Connection, mine: Reservation, uses: int | None, now: float, window: float) -> Lease | None:
         grant_id, key = mine.grant_id, mine.key or ""
