@@ -16,8 +16,11 @@ from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantPage, GrantSt
 from gateway.core.values import dataclass
 from gateway.stores.codec import read_cursor, write_cursor
 
-COUNTED_TO: Final = 2000
-"""How many entries of one index are counted, or read where they are not in the order of the list."""
+READ_AT_ONCE: Final = 2000
+"""How many entries of an index are read for a page where they are not in the order of the list."""
+
+COUNTED_TO: Final = 1000
+"""How many entries are counted of one that is: of two that lead to more, either will do."""
 
 LOOKED_AT: Final = 500
 """How many grants are looked at for a page."""
@@ -85,7 +88,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Asks how many serials each of these would be answered with, or could be; an index that is not kept has `most`."""
+    """Asks how many serials each of these would be answered with, or could be."""
 
     reads: Sequence[Read]
 
@@ -141,16 +144,21 @@ def _narrowest(
     """The way that leads to the least and, where it is not in the order of the list, all that it leads to."""
     if len(ways) == 1:
         return ways[0], None
-    sizes = iter((yield Count([Read(part, below, COUNTED_TO) for way in ways for part in way])))
-    leads = [sum(next(sizes) for _ in way) for way in ways]
-    for size, way in sorted(zip(leads, ways, strict=True), key=lambda one: one[0]):
+    sizes = iter((yield Count([_sized(part, below) for way in ways for part in way])))
+    leads = [(sum(next(sizes) for _ in way), way) for way in ways]
+    # What is in order and wide is only read to a bound: what is read whole leads to more.
+    for size, way in sorted(leads, key=lambda one: (one[0] >= COUNTED_TO and _by_serial(one[1]), one[0])):
         if _by_serial(way):
             return way, None
-        if size < COUNTED_TO:
-            serials, whole = yield from _merge(way, below, COUNTED_TO)
+        if size < READ_AT_ONCE:
+            serials, whole = yield from _merge(way, below, READ_AT_ONCE)
             if whole:  # unless it grew meanwhile
                 return way, serials
     return ways[-1], None
+
+
+def _sized(part: Range, below: int | None) -> Read:
+    return Read(part, below, COUNTED_TO if part.by_serial else READ_AT_ONCE)
 
 
 def _by_serial(way: Way) -> bool:

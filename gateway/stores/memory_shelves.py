@@ -1,24 +1,31 @@
-"""Owns the indexes of `gateway.stores.lists` in one process's memory: those that are ordered by serial.
+"""Owns the indexes of `gateway.stores.lists` in one process's memory.
 
-Refuses to own the grants (`memory`), and ordered columns: what only those lead to is looked for among the newest.
+Refuses to own the grants (`memory`).
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
+from math import inf
 
 from gateway.core.grant import Grant, GrantPage
 from gateway.stores.lists import Count, Range, Read, Steps
 
+Entry = tuple[str | float, float, str]
+"""A value, the serial of its grant, and the grant's id."""
+
+_CHUNK = 1000
+
 
 class MemoryShelves:
-    """The indexes of these grants, by the ids in order of their serials."""
+    """The indexes of these grants: the ids in order of their serials, or in order of a value."""
 
     def __init__(self, grants: Mapping[str, Grant]) -> None:
         self._grants = grants
         self._shelves: dict[tuple[str, ...], list[str]] = {}
+        self._ordered: dict[tuple[str, ...], OrderedEntries] = {}
         for grant in grants.values():
             self.move(None, grant)
 
@@ -31,19 +38,28 @@ class MemoryShelves:
         for name in old - new:
             shelf = self._shelves[name]
             del shelf[self._place(shelf, after.serial) - 1]
+        was, now = set() if before is None else _entries_of(before), _entries_of(after)
+        for name, entry in now - was:
+            self._ordered.setdefault(name, OrderedEntries()).add(entry)
+        for name, entry in was - now:
+            self._ordered[name].remove(entry)
 
     def count(self, asked: Count) -> list[int]:
-        """How many grants each range has, or as many as can be read where the index is not kept."""
+        """How many grants each range has, or as many as are wanted to be read of it."""
         return [
-            self._end(self._shelf(one.range), one.below) if one.range.by_serial else one.most for one in asked.reads
+            self._end(self._shelf(one.range), one.below) if one.range.by_serial else len(list(self._entries(one)))
+            for one in asked.reads
         ]
 
     def read(self, asked: Read) -> Mapping[int, Grant]:
         """The grants of a range by their serials."""
-        shelf = self._shelf(asked.range)
-        end = self._end(shelf, asked.below)
-        found = (self._grants[name] for name in shelf[max(0, end - asked.most) : end])
-        return {grant.serial: grant for grant in found}
+        if asked.range.by_serial:
+            shelf = self._shelf(asked.range)
+            end = self._end(shelf, asked.below)
+            names = shelf[max(0, end - asked.most) : end]
+        else:
+            names = [name for _, _, name in self._entries(asked)]
+        return {grant.serial: grant for grant in map(self._grants.__getitem__, names)}
 
     def page(self, steps: Steps, fits: Callable[[Grant], bool]) -> GrantPage:
         """What the steps of a page lead to."""
@@ -76,6 +92,51 @@ class MemoryShelves:
             return len(shelf)
         return bisect_right(shelf, serial, key=lambda name: self._grants[name].serial)
 
+    def _entries(self, asked: Read) -> Iterator[Entry]:
+        part = asked.range
+        ordered = self._ordered.get((part.shelf, *part.values))
+        return iter(()) if ordered is None else islice(ordered.within(part), asked.most)
+
+
+class OrderedEntries:
+    """Entries in order, in chunks: one more costs as little among many as among few."""
+
+    def __init__(self) -> None:
+        self._chunks: list[list[Entry]] = []
+
+    def add(self, entry: Entry) -> None:
+        if not self._chunks:
+            self._chunks.append([])
+        place = self._chunk_of(entry)
+        chunk = self._chunks[place]
+        insort(chunk, entry)
+        if len(chunk) > 2 * _CHUNK:
+            self._chunks[place : place + 1] = [chunk[:_CHUNK], chunk[_CHUNK:]]
+
+    def remove(self, entry: Entry) -> None:
+        """Which is there."""
+        place = self._chunk_of(entry)
+        chunk = self._chunks[place]
+        del chunk[bisect_left(chunk, entry)]
+        if not chunk:
+            del self._chunks[place]
+
+    def within(self, part: Range) -> Iterator[Entry]:
+        """Those of a range, which begins with its lower end if it is one of texts, and else ends with its upper one."""
+        edge = -inf if isinstance(part.low, str) else inf
+        first: Entry | None = None if part.low is None else (part.low, edge, "")
+        last: Entry | None = None if part.high is None else (part.high, edge, "")
+        begin = 0 if first is None else self._chunk_of(first)
+        for chunk in islice(self._chunks, begin, None):
+            for entry in islice(chunk, 0 if first is None else bisect_left(chunk, first), None):
+                if last is not None and entry >= last:
+                    return
+                yield entry
+
+    def _chunk_of(self, entry: Entry) -> int:
+        """The last one that begins with it or before; the first one if none does."""
+        return bisect_right(self._chunks, entry, lo=1, key=lambda chunk: chunk[0]) - 1 if self._chunks else 0
+
 
 def _shelves_of(grant: Grant) -> set[tuple[str, ...]]:
     marks = {
@@ -92,3 +153,14 @@ def _shelves_of(grant: Grant) -> set[tuple[str, ...]]:
     if grant.scope is not None:
         found.add(("bucket", grant.scope.bucket))
     return found
+
+
+def _entries_of(grant: Grant) -> set[tuple[tuple[str, ...], Entry]]:
+    values: dict[tuple[str, ...], str | float | None] = {
+        ("ends",): grant.expires_at,
+        ("lapses",): None if grant.waiting is None else grant.waiting.until,
+        ("begins",): grant.not_before,
+    }
+    if grant.scope is not None:
+        values["place", grant.scope.bucket] = grant.scope.root
+    return {(name, (value, grant.serial, grant.id)) for name, value in values.items() if value is not None}

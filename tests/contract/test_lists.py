@@ -107,6 +107,7 @@ async def read_all(engine: Engine, wanted: GrantFilter, limit: int) -> list[Gran
 async def test_all_pages_together_are_the_list(engine: Engine, monkeypatch: pytest.MonkeyPatch, looked_at: int) -> None:
     """Whatever is wanted, each grant that fits comes once and newest first, and no other, however far a page looks."""
     monkeypatch.setattr(lists, "COUNTED_TO", looked_at)
+    monkeypatch.setattr(lists, "READ_AT_ONCE", looked_at)
     monkeypatch.setattr(lists.page_steps, "__defaults__", (looked_at,))
     draw = random.Random(looked_at)
     there = await fill(engine, draw, 90)

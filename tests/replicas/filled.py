@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
@@ -17,6 +18,7 @@ from redis.asyncio import Redis
 from gateway.core.approval import Waiting
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantKind, Scope
+from gateway.core.narrowing import Narrowing
 from gateway.core.request import Action
 from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import FeedKind
@@ -36,6 +38,9 @@ __all__ = ["ENGINES", "filled", "grant", "revocations", "sqlite_file", "token", 
 ENGINES = ("SQLite", "PostgreSQL", "Valkey", "memory")
 ISSUED = 1.8e9
 _KINDS = (FeedKind.LINK, FeedKind.LINK, FeedKind.LINK, FeedKind.OWNER, FeedKind.PREFIX)
+RARE = 60
+"""A page of 50, and a few that show that the list goes on."""
+
 _PAGE = 5_000
 Make = Callable[[int], Grant]
 
@@ -72,24 +77,54 @@ def revocations(count: int, first: int = 1) -> Iterator[FeedEntry]:
             yield FeedEntry(number, kind, name, "", ISSUED, "ended", "admin:ops")
 
 
-def varied(number: int) -> Grant:
-    """As `grant`, but among a thousand there are some of each state, keys, and what few or many have in common."""
-    one, of = grant(number), number % 1000
-    expires_at = ISSUED - 1e3 if of == 1 else ISSUED + 10.0 * number if number % 4 == 0 else None
-    changed: dict[str, Any] = {
-        "expires_at": expires_at,
-        "label": one.label if number % 10 else "common",
-        "suspended_at": ISSUED if of == 2 else None,
-        "waiting": Waiting(ISSUED, ISSUED + 1e8, ()) if of == 3 else None,
-        "rule": "team",
-        "not_before": ISSUED + 1e8 if of == 4 else None,
-        "uses": 0 if of == 5 else 5 if number % 3 == 0 else None,
-        "revoked_at": ISSUED if of == 6 else None,
-        "revoked_reason": "ended" if of == 6 else None,
-    }
-    if of == 7:
-        changed |= {"kind": GrantKind.KEY, "scope": None, "actions": frozenset(), "sealed": b"sealed"}
-    return replace(one, **changed)
+def varied(count: int) -> Make:
+    """As `grant`, but of what lists ask for there is the same among any number, and enough to fill a page.
+
+    `RARE` of each kind, spread evenly over so many, or else the same share: a fourth, or half of all.
+    """
+    apart = max(1, count // RARE)
+
+    def make(number: int) -> Grant:
+        one, draw = grant(number), zlib.crc32(b"%d" % number)
+        changed: dict[str, Any] = {
+            "owner": Principal("app", "many") if draw % 2 else one.owner,
+            "label": "common" if draw // 2 % 2 else one.label,
+            "scope": Scope("lab", key=f"team{draw // 4 % 4}/folder{draw // 16 % 100}/file{number}.pdf"),
+            "expires_at": ISSUED + 600 + draw // 2 % 172_000 if draw // 4096 % 2 else None,
+            "uses": (0, 5, None, None)[draw // 8192 % 4],
+            "rule": "team",
+        }
+        return replace(one, **changed | _rare(number % apart, number))
+
+    return make
+
+
+def _rare(which: int, number: int) -> dict[str, Any]:
+    """What is different about a grant that stands in this place of its turn; most of them are like others."""
+    match which:
+        case 0:
+            return {"expires_at": ISSUED - 1e3}
+        case 1:
+            return {"suspended_at": ISSUED, "label": "common"}
+        case 2:
+            return {"waiting": Waiting(ISSUED, ISSUED + 1e8, ())}
+        case 3:
+            return {"not_before": ISSUED + 1e8}
+        case 4:
+            return {"revoked_at": ISSUED, "revoked_reason": "ended", "owner": Principal("app", "many")}
+        case 5:
+            places = (Narrowing(bucket="lab", prefix="team1/"),)
+            return {"kind": GrantKind.KEY, "scope": None, "actions": frozenset(), "narrowed": places, "sealed": b"seal"}
+        case 6:
+            return {"label": "rare"}
+        case 7:
+            return {"owner": Principal("app", "rare")}
+        case 8:
+            return {"scope": Scope("lab", key=f"rare/file{number}.pdf")}
+        case 9:
+            return {"expires_at": ISSUED + 30}
+        case _:
+            return {}
 
 
 def sqlite_file(path: Path, count: int, *, key: str | None = None, revoked: int = 0, make: Make | None = None) -> None:
@@ -185,6 +220,7 @@ async def fill_valkey(url: str, count: int, make: Make) -> None:
                 if one.revoked_at is not None:
                     pipe.hset(f"{PREFIX}grant:{one.id}", mapping={"revoked_at": one.revoked_at, "revoked_reason": ""})
             await pipe.execute()
+        await client.config_set("appendfsync", "always")  # as a server that keeps grants should: `redis.probe`
         # What was written behind the scripts is found when the shelves are made anew.
         await client.delete(f"{PREFIX}shelved")
         while (await client.info("persistence"))["aof_rewrite_in_progress"]:  # noqa: ASYNC110 (the server tells nobody)

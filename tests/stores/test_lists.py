@@ -12,7 +12,18 @@ from hypothesis import strategies as st
 from gateway.core.attempt import Principal
 from gateway.core.grant import GrantFilter, GrantKind, GrantPage, GrantState
 from gateway.stores.codec import read_cursor
-from gateway.stores.lists import COUNTED_TO, LOOKED_AT, Count, Look, Range, Read, after, page_steps, ways_of
+from gateway.stores.lists import (
+    COUNTED_TO,
+    LOOKED_AT,
+    READ_AT_ONCE,
+    Count,
+    Look,
+    Range,
+    Read,
+    after,
+    page_steps,
+    ways_of,
+)
 from tests.contract.sample import NOW, link
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=4)
@@ -116,6 +127,15 @@ def test_the_narrowest_of_several_ways_is_looked_for() -> None:
     assert (3, 3) == (served.read, served.looked_at)
 
 
+def test_what_is_read_whole_is_before_what_is_wide() -> None:
+    """However many more than are counted of the other one: a thousand of a million bring nothing."""
+    place = range(1, COUNTED_TO + 500)
+    served = Served({"kind": range(50_000), "bucket": range(50_000), "place": place}, place.__contains__)
+    page = served.page(replace(OWNED, owner=None, bucket="lab", prefix="a/"), None, 50)
+    assert [place[-1] - below for below in range(50)] == [grant.serial for grant in page.grants]
+    assert 57 == served.looked_at
+
+
 def test_of_two_wide_ways_one_is_read_to_a_bound() -> None:
     """No way is narrow: as many are looked at as for any page, and the cursor says how far that went."""
     served = Served({"kind": range(50_000), "owner": range(0, 50_000, 2)}, lambda _: False)
@@ -128,10 +148,10 @@ def test_a_way_that_grew_meanwhile_is_left_for_another() -> None:
     """What is not in the order of the list is read to its end, or is no way."""
     steps = page_steps(replace(OWNED, owner=None, bucket="lab", prefix="a/"), None, 50)
     assert isinstance(next(steps), Count)
-    place = steps.send([COUNTED_TO - 1, COUNTED_TO, COUNTED_TO])
+    place = steps.send([READ_AT_ONCE - 1, READ_AT_ONCE, READ_AT_ONCE])
     assert isinstance(place, Read)
     assert Range("place", ("lab",), "a/", "a0") == place.range
-    instead = steps.send(range(COUNTED_TO))
+    instead = steps.send(range(READ_AT_ONCE))
     assert isinstance(instead, Read)
     assert Range("bucket", ("lab",)) == instead.range
 

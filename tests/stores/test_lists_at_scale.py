@@ -21,7 +21,7 @@ from gateway.core.grant import GrantFilter, GrantPage
 from gateway.core.grant_codec import GrantRow
 from gateway.stores import memory
 from gateway.stores.codec import grant_of
-from gateway.stores.lists import COUNTED_TO, LOOKED_AT, Count, Read, page_steps
+from gateway.stores.lists import LOOKED_AT, READ_AT_ONCE, Count, Read, page_steps
 from gateway.stores.postgres.schema import migrate
 from gateway.stores.select import look_sql, read_sql, sizes_sql
 from tests.replicas.filled import fill_postgres, filled, sqlite_file, varied
@@ -59,7 +59,7 @@ def sqlite_page(connection: sqlite3.Connection, wanted: GrantFilter, cursor: str
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
     path = tmp_path_factory.mktemp("lists") / "many.db"
-    sqlite_file(path, COUNT, make=varied)
+    sqlite_file(path, COUNT, make=varied(COUNT))
     with closing(sqlite3.connect(path)) as connection:
         yield connection
 
@@ -120,7 +120,7 @@ async def test_postgres_touches_what_is_asked_for() -> None:
     with postgres() as server:
         connection = await asyncpg.connect(server.url)
         await migrate(connection)
-        await fill_postgres(server.url, COUNT, varied)
+        await fill_postgres(server.url, COUNT, varied(COUNT))
         for what, wanted in WANTED.items():
             page, worst = await postgres_page(connection, wanted, None)
             assert worst <= 1, what
@@ -129,7 +129,7 @@ async def test_postgres_touches_what_is_asked_for() -> None:
         plan = await connection.fetchval(
             "EXPLAIN (ANALYZE, FORMAT JSON) SELECT serial FROM gateway_grants WHERE label || '' = 'none'"
         )
-        assert touched(json.loads(plan)[0]["Plan"]) > 4 * COUNTED_TO
+        assert touched(json.loads(plan)[0]["Plan"]) > 4 * READ_AT_ONCE
         await connection.close()
 
 
@@ -141,7 +141,7 @@ async def commands(client: Redis) -> int:
 
 async def test_valkey_is_asked_a_bounded_number_of_times(tmp_path: Path) -> None:
     """A few commands for each grant that is looked at, however many of them there are, and few questions in all."""
-    async with filled("Valkey", COUNT, tmp_path, varied) as store:
+    async with filled("Valkey", COUNT, tmp_path, varied(COUNT)) as store:
         assert (await store.grants.page(WANTED["all links"], None, PAGE)).cursor is not None
         async with Redis.from_url((tmp_path / "url").read_text()) as client:
             for what, wanted in WANTED.items():
@@ -163,7 +163,7 @@ async def test_in_memory_few_are_judged(tmp_path: Path, monkeypatch: pytest.Monk
     judged = Counter[str]()
     real = memory.wants
     monkeypatch.setattr(memory, "wants", lambda *given: judged.update(["grants"]) or real(*given))
-    async with filled("memory", COUNT, tmp_path, varied) as store:
+    async with filled("memory", COUNT, tmp_path, varied(COUNT)) as store:
         for what, wanted in WANTED.items():
             judged.clear()
             await store.grants.page(wanted, None, PAGE)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+import pytest
+
 from gateway.core.grant import Grant, GrantKind
+from gateway.stores import memory_shelves
 from gateway.stores.lists import Count, Range, Read
-from gateway.stores.memory_shelves import MemoryShelves
+from gateway.stores.memory_shelves import MemoryShelves, OrderedEntries
 from tests.contract.sample import link
 
 
@@ -42,7 +45,49 @@ def test_a_shelf_has_what_was_put_there_last() -> None:
     }
 
 
-def test_there_is_no_index_of_an_ordered_column() -> None:
-    """It counts as the widest there is, so that nothing is looked for along it."""
-    asked = [Read(Range("ends", low=0.0), None, 9), Read(Range("kind", (GrantKind.LINK,)), None, 9)]
-    assert [9, 0] == MemoryShelves({}).count(Count(asked))
+def instants(entries: OrderedEntries, low: float | None, high: float | None) -> list[float]:
+    return [float(value) for value, _, _ in entries.within(Range("ends", low=low, high=high))]
+
+
+def test_entries_are_in_order_however_many_chunks_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above the lower end and up to the upper one, after any entries came and went."""
+    monkeypatch.setattr(memory_shelves, "_CHUNK", 3)
+    draw = random.Random(7)
+    entries, there = OrderedEntries(), list[tuple[float, int, str]]()
+    for serial in range(200):
+        there.append((float(draw.randint(0, 20)), serial, f"l_{serial}"))
+        entries.add(there[-1])
+        if draw.random() < 0.4:
+            entries.remove(there.pop(draw.randrange(len(there))))
+        low, high = draw.choice((None, 3.0, 9.0)), draw.choice((None, 9.0, 15.0))
+        wanted = sorted(
+            value for value, _, _ in there if (low is None or value > low) and (high is None or value <= high)
+        )
+        assert wanted == instants(entries, low, high)
+    for entry in there:
+        entries.remove(entry)
+    assert [] == instants(entries, None, None)
+
+
+def test_a_range_of_texts_has_its_lower_end() -> None:
+    """And not its upper one."""
+    entries = OrderedEntries()
+    for serial, text in enumerate(["a", "a/", "a/b", "a0", "b"]):
+        entries.add((text, serial, f"l_{serial}"))
+    found = [text for text, _, _ in entries.within(Range("place", ("lab",), "a/", "a0"))]
+    assert ["a/", "a/b"] == found
+    assert ["a0", "b"] == [text for text, _, _ in entries.within(Range("place", ("lab",), "a0"))]
+
+
+def test_an_edit_moves_what_is_ordered() -> None:
+    """A grant stands once in each index, where its last value puts it."""
+    grants: dict[str, Grant] = {}
+    shelves = MemoryShelves(grants)
+    one = link(serial=4, expires_at=5.0)
+    for changed in (one, replace(one, expires_at=9.0), replace(one, expires_at=None)):
+        known = grants.get(one.id)
+        grants[one.id] = changed
+        shelves.move(known, changed)
+        asked = Read(Range("ends", low=0.0), None, 9)
+        assert [int(changed.expires_at is not None)] == shelves.count(Count([asked]))
+        assert ({4: changed} if changed.expires_at else {}) == shelves.read(asked)

@@ -29,7 +29,7 @@ TURNS = 9
 @asynccontextmanager
 async def seated(engine: str, folder: Path, count: int = COUNT) -> AsyncIterator[Seat]:
     """An admin before a desk with so many links."""
-    async with filled(engine, count, folder, varied) as state:
+    async with filled(engine, count, folder, varied(count)) as state:
         stores = {"grants": state.grants, "leases": state.leases, "feed": state.feed, "ledger": state.ledger}
         async with serving(**stores) as desk:
             seat = Seat(desk)
