@@ -52,9 +52,9 @@ def test_a_call_is_counted_as_often_as_it_was_made(echo: subprocess.Popen[bytes]
 def test_who_is_woken_is_told_by_thread(echo: subprocess.Popen[bytes]) -> None:
     """The main thread waits for each byte; the other one is woken for what is handed to it."""
     main, others = wake_ups(echo.pid, lambda: _ask(echo, 40))
-    assert 20 <= main <= 80
-    assert others > 0
-    assert sum(wake_ups(echo.pid, lambda: None)) <= 2  # what was under way
+    assert 0 < main <= 80
+    assert 0 < others <= 80
+    assert sum(wake_ups(echo.pid, lambda: None)) < 5  # what was under way
 
 
 def test_the_lines_are_of_one_request(
