@@ -8,6 +8,7 @@ file, and the figures of `helm/CAPACITY.md`.
     --only get4k,put4k      these rows; `--list` names them; written nowhere
     --tree DIRECTORY        the gateway of another checkout; written nowhere
     --write                 what was measured is written all the same
+    --here                  in the machine's own network, whose TCP may be set to pace what is sent
 
 What misses its aim is told once more, with the part of `COSTS.md` that says what it is made of, which is made by
 `make profile ARGS=--write`. `make profile` tells where the time of a request goes, `make bench-check` whether it takes
@@ -31,6 +32,8 @@ from tests.bench.instructions import stored
 from tests.bench.load import SOURCE
 from tests.bench.machine import interpreter, machine
 from tests.bench.missed import missed
+from tests.bench.network import set_apart
+from tests.bench.peers import envoy_program
 from tests.bench.rounds import Compared, compare
 from tests.bench.rows import ROWS
 from tests.bench.scene import Sizes, scene
@@ -98,6 +101,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--tree", type=Path, metavar="DIRECTORY")
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--here", action="store_true")
     options = parser.parse_args()
     if options.list:
         sys.stdout.write("".join(f"{name:20} {row.title}\n" for name, row in ROWS.items()))
@@ -111,6 +115,10 @@ def main() -> int:
         parser.error(f"no row is called {unknown}; `--list` names them")
     usual = _QUICK if options.quick else _WHOLE
     sizes = Sizes(options.rounds or usual.rounds, usual.seconds, usual.large, usual.stalled)
+    if not options.here:
+        if any(name.startswith("envoy") for name in rows):
+            envoy_program()  # where it is still to be installed, that needs the network
+        set_apart()
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         place = Path(name)

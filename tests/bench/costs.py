@@ -37,6 +37,7 @@ from tests.bench.measure import SUBJECT_CPU, cpu_seconds, pin
 from tests.bench.meter import Path as Parts
 from tests.bench.meter import Tally, corrected, tallied
 from tests.bench.missed import ADDED, EXPLAINING, IDLE, START, TURNS, WAITING, heading
+from tests.bench.network import set_apart
 from tests.bench.start import compiled, held_by_package, imports, started
 from tests.bench.store import standing
 from tests.servers.gateway import gateway_before
@@ -274,6 +275,7 @@ def main() -> None:
     parser.add_argument("--fast", action="store_true", help="µs only: callgrind takes a minute")
     parser.add_argument("--write", action="store_true", help="all that `COSTS.md` tells: some minutes")
     options = parser.parse_args()
+    set_apart()
     if options.write:
         _FILE.write_text("".join(f"{line}\n" for line in document()).rstrip("\n") + "\n")
         return

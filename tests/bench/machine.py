@@ -1,4 +1,4 @@
-"""Owns the names of what everything ran on: the interpreter and how it was built, the processors, the libraries."""
+"""Owns the names of what everything ran on: the interpreter and how it was built, the machine, the libraries."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from gateway.cli.interpreter import describe_build
+from tests.bench.network import congestion_control
 
 __all__ = ["interpreter", "libraries", "machine"]
 
@@ -34,10 +35,10 @@ def libraries() -> dict[str, str]:
 
 
 def machine() -> str:
-    """Processors, kernel and load, in one line."""
+    """Processors, kernel, how TCP sends and load, in one line."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.partition(":")[2].strip() for line in lines if "model name" in line), platform.machine())
     return (
-        f"{len(os.sched_getaffinity(0))} CPUs ({model}), Linux {platform.release()}, "
+        f"{len(os.sched_getaffinity(0))} CPUs ({model}), Linux {platform.release()}, TCP {congestion_control()}, "
         f"load average {os.getloadavg()[0]:.1f}"
     )

@@ -29,7 +29,7 @@ from tests.servers.rclone import rclone_store
 from tests.servers.seaweedfs import seaweedfs_store
 from tests.servers.store import RunningStore
 
-__all__ = ["Subject", "nginx", "peers", "relay", "tls_store", "verifying"]
+__all__ = ["Subject", "envoy_program", "nginx", "peers", "relay", "tls_store", "verifying"]
 
 _NJS_MODULE = Path("/usr/lib/nginx/modules/ngx_http_js_module.so")
 _ENVOY_LOCK = Path(__file__).with_name("envoy.lock")
