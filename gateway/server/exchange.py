@@ -304,9 +304,10 @@ class ClientExchange:
         Raises:
             Refused: as `body`.
         """
-        self.allow_body()
-        if self._arrival.body.whole:  # most came with their heads
-            whole = self._arrival.body.take_all()
+        body = self._arrival.body
+        if body.whole:  # most came with their heads, and nobody waits for leave to send them
+            self.continued = True
+            whole = body.take_all()
             self.bytes_in += len(whole)
             return whole
         pieces = []

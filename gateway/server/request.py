@@ -109,8 +109,11 @@ class IncomingBody:
 
     def take_all(self) -> bytes:
         """What came and was not read yet, all at once."""
-        whole = b"".join(self._pieces)
-        self._pieces.clear()
+        pieces = self._pieces
+        if len(pieces) == 1:
+            return pieces.popleft()
+        whole = b"".join(pieces)
+        pieces.clear()
         return whole
 
     def _put(self, piece: bytes) -> None:

@@ -38,7 +38,7 @@ def require_heeded(store_call: UpstreamCall, *, heeded: bool) -> None:
     Raises:
         Refused: NOT_SUPPORTED_BY_BACKEND.
     """
-    if not heeded and any(name in _CONDITIONS for name, _ in store_call.headers):
+    if not (heeded or _CONDITIONS.isdisjoint(dict(store_call.headers))):
         raise Refused(Reason.NOT_SUPPORTED_BY_BACKEND, "a conditional upload in parts")
 
 

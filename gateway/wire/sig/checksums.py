@@ -122,6 +122,8 @@ class _Digest(Protocol):
 class _CrcDigest:
     """A CRC in the shape of hashlib's objects."""
 
+    __slots__ = ("_crc", "_size", "_value")
+
     def __init__(self, name: str, size: int) -> None:
         self._crc = _crc(name)
         self._size = size
@@ -155,16 +157,19 @@ def _decoded(name: str, text: str, size: int) -> bytes:
 
 
 class BodyChecks:
-    """The digests one body has to match. Feed it the plain bytes, then call `finish`."""
+    """The digests one body has to match. Feed it the plain bytes, then call `finish`.
+
+    `needed` is whether there is any, so that the body has to be fed here.
+    """
+
+    __slots__ = ("_expected", "_trailing", "needed")
 
     def __init__(
         self, expected: Sequence[tuple[str, _Digest, bytes, Reason]], trailing: tuple[str, _Digest] | None = None
     ) -> None:
         self._expected = expected
         self._trailing = trailing
-        self._digests = [digest for _, digest, _, _ in expected] if expected else []
-        if trailing is not None:
-            self._digests.append(trailing[1])
+        self.needed = trailing is not None or len(expected) > 0
 
     @classmethod
     def from_request(
@@ -200,15 +205,12 @@ class BodyChecks:
         trailing = [(name, _digest(name)) for name in trailer_names]
         return cls(expected, trailing[0] if trailing else None)
 
-    @property
-    def needed(self) -> bool:
-        """Whether anything was declared, so that the body has to be fed here."""
-        return bool(self._digests)
-
     def update(self, data: bytes | memoryview) -> None:
         """The next plain bytes of the body."""
-        for digest in self._digests:
+        for _, digest, _, _ in self._expected:
             digest.update(data)
+        if self._trailing is not None:
+            self._trailing[1].update(data)
 
     def finish(self, trailers: Mapping[str, str] | None = None) -> None:
         """Compare everything; `trailers` are the values that came after the body.
