@@ -128,7 +128,7 @@ class Admission:
             limited = grant.uses is not None or grant.budget is not None
             return _require_rest(self._plane, grant, key, permit.attempt) if limited else None
         permit.lease_key = key
-        if grant.uses is None and permit.attempt.action is not _WRITE:
+        if grant.uses is None and not (permit.attempt.action is _WRITE and grant.intake.counted):
             return None
         return self._take_counted(permit, grant, key)
 
