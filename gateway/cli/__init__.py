@@ -10,15 +10,28 @@ a failure is one sentence and a documented exit code, never a traceback.
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from types import ModuleType
 
 
 def main() -> None:
     """The entry point of the `gateway` command. Ends the process."""
     _keep_out()
+    _write_what_it_can()
     from gateway.cli.group import cli
 
-    cli(prog_name="gateway")
+    try:
+        cli(prog_name="gateway")
+    except OSError as error:  # of --help and --version, which are answered before any command runs
+        sys.exit(f"Error: {error.strerror or error}")
+
+
+def _write_what_it_can() -> None:
+    """Where the terminal's encoding lacks a character, write its number: a link's URL, which is shown once, is not lost
+    to its label."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _keep_out() -> None:

@@ -81,8 +81,9 @@ def say(message: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """The one document of `--json`: indented for a terminal, one line for a pipe."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+    """The one document of `--json`: indented for a terminal, one line for a pipe. JSON in any encoding."""
+    bare = (sys.stdout.encoding or "").lower() in {"utf-8", "utf8"}
+    click.echo(json.dumps(value, ensure_ascii=not bare, indent=2 if sys.stdout.isatty() else None))
 
 
 def report_revoked(names: Sequence[str], counts: Sequence[int | None], kind: str, *, as_json: bool) -> None:
