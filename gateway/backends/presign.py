@@ -24,6 +24,11 @@ IMMEDIATE: Final = 300
 """Lifetime in seconds of a signature that is used at once: as long as a store's clock may be ahead of ours. A store
 whose clock is behind counts from its own now, up to its 15 minutes of tolerance."""
 
+_SAME: Final = 10
+"""Seconds for which the very same call is the same bytes: the signature that they carry is good for much longer."""
+
+_MOST_SAME: Final = 4096
+
 _OURS: Final = frozenset(
     {
         "authorization",
@@ -60,7 +65,7 @@ def _unobserved(_: float) -> None:
 class Presigner:
     """Presigns for one backend. Keeps derived signing keys and the places of the buckets it has seen.
 
-    A signature's time has no parts of a second: the very same call within one is the same bytes, which are kept for it.
+    Where a few calls are made again and again, or many now and then, each is presigned once in ten seconds.
     """
 
     def __init__(self, spec: BackendSpec, observe: Callable[[float], None] = _unobserved) -> None:
@@ -69,7 +74,7 @@ class Presigner:
         self._observe = observe
         self._keys = sigv4.SigningKeys()
         self._targets: dict[str, Target] = {}
-        self._second = 0
+        self._turn = 0
         self._heads: dict[int, tuple[UpstreamCall, Credentials, Authority, bytes]] = {}
 
     def target(self, bucket: str) -> Target:
@@ -103,8 +108,9 @@ class Presigner:
             Refused: BAD_KEY or BAD_ARGUMENT for text that cannot stand in a request.
             ValueError: a header is set that only this room may set.
         """
-        if int(now) != self._second:
-            self._second, self._heads = int(now), {}
+        turn = int(now / _SAME)
+        if turn != self._turn or len(self._heads) >= _MOST_SAME:
+            self._turn, self._heads = turn, {}
         made = self._heads.get(id(call))  # unique while the call is referenced here
         if made is not None and made[1] is credentials:
             return made[2], made[3]

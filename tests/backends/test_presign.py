@@ -12,6 +12,7 @@ from botocore.credentials import Credentials as BotoCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.backends import presign
 from gateway.backends.pool import Authority
 from gateway.backends.presign import IMMEDIATE, Presigner
 from gateway.backends.profiles import PROFILES
@@ -152,36 +153,46 @@ def test_authorities_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("signature", ["v4", "v2"])
-def test_the_same_call_is_presigned_once_a_second(signature: str) -> None:
-    """A signature knows seconds only; another second, other credentials or another call are presigned anew."""
+def test_the_same_call_is_presigned_once_in_ten_seconds(signature: str) -> None:
+    """Later ones are presigned anew, and so is what is asked with other credentials, or about anything else; and what
+    was presigned is good for far longer than it is kept."""
     given, asked, other = presigner(signature=signature), call(), replace(CREDENTIALS, secret_key="other")
     _, first = given.request(asked, CREDENTIALS, NOW)
-    assert first is given.request(asked, CREDENTIALS, NOW + 0.9)[1]
-    assert first == presigner(signature=signature).request(asked, CREDENTIALS, NOW + 0.9)[1]
+    assert first is given.request(asked, CREDENTIALS, NOW + 9.9)[1]
     assert first == given.request(replace(asked), CREDENTIALS, NOW)[1]
     assert first != given.request(asked, other, NOW)[1]
     assert first != given.request(replace(asked, key="other"), CREDENTIALS, NOW)[1]
-    assert first != given.request(asked, CREDENTIALS, NOW + 1)[1]
-    assert (
-        given.request(asked, CREDENTIALS, NOW - 60)[1]
-        == presigner(signature=signature).request(asked, CREDENTIALS, NOW - 60)[1]
-    )
+    for at in (NOW + 10, NOW - 60):
+        assert (
+            given.request(asked, CREDENTIALS, at)[1]
+            == presigner(signature=signature).request(asked, CREDENTIALS, at)[1]
+        )
+    assert presign._SAME * 10 < IMMEDIATE
 
 
-def test_what_was_presigned_is_kept_for_its_second_only() -> None:
+def test_what_was_presigned_is_kept_for_its_time_only() -> None:
     """However many calls there were."""
     given = presigner()
     for _ in range(100):
         given.request(call(), CREDENTIALS, NOW)
     assert 100 == len(given._heads)
-    given.request(call(), CREDENTIALS, NOW + 1)
+    given.request(call(), CREDENTIALS, NOW + 10)
     assert 1 == len(given._heads)
 
 
+def test_no_more_is_kept_of_what_was_presigned_than_is_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls that are made but once take no more memory in ten seconds than some thousand take."""
+    monkeypatch.setattr(presign, "_MOST_SAME", 8)
+    given = presigner()
+    for _ in range(100):
+        given.request(call(), CREDENTIALS, NOW)
+        assert len(given._heads) <= 8
+
+
 def test_only_what_is_made_is_timed() -> None:
-    """A request that is kept from the same second took no time to make."""
+    """A request that is kept from before took no time to make."""
     told = list[float]()
     made, asked = Presigner(presigner()._spec, told.append), call()
-    for at in (NOW, NOW + 0.5, NOW + 1):
+    for at in (NOW, NOW + 5, NOW + 10):
         made.request(asked, CREDENTIALS, at)
     assert (2, True) == (len(told), all(0 <= seconds < 5 for seconds in told))
