@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Iterable
+from hashlib import sha1, sha256
 from urllib.parse import quote
 
 import pytest
@@ -265,12 +267,24 @@ def test_hoisted_parameters_may_not_disagree_with_headers() -> None:
     assert refusal_of("PUT", "/bucket/k?x-amz-grant-read=all") is Reason.UNSUPPORTED_OPERATION
 
 
-def test_checksum_of_nothing_in_a_presigned_upload_is_ignored() -> None:
-    """A presigner's checksum of the empty body says nothing about the body that comes."""
-    query = "x-amz-checksum-crc32=AAAAAA%3D%3D&x-amz-sdk-checksum-algorithm=CRC32"
-    assert "x-amz-checksum-crc32" not in ask("PUT", f"/bucket/k?{query}", [("Content-Length", "5")]).headers
-    assert "x-amz-checksum-crc32" in ask("PUT", f"/bucket/k?{query}", [("Content-Length", "0")]).headers
-    assert "x-amz-checksum-crc32" in ask("PUT", "/bucket/k?x-amz-checksum-crc32=NhCmhg%3D%3D").headers
+@pytest.mark.parametrize(
+    ("name", "nothing", "other"),
+    [
+        ("x-amz-checksum-crc32", "AAAAAA==", "NhCmhg=="),
+        ("x-amz-checksum-crc32c", "AAAAAA==", "NhCmhg=="),
+        ("x-amz-checksum-crc64nvme", "AAAAAAAAAAA=", "iv9ksHXxbVI="),
+        ("x-amz-checksum-sha1", b64encode(sha1().digest()).decode(), b64encode(sha1(b"x").digest()).decode()),
+        ("x-amz-checksum-sha256", b64encode(sha256().digest()).decode(), b64encode(sha256(b"x").digest()).decode()),
+    ],
+)
+def test_checksum_of_nothing_in_a_presigned_upload_is_ignored(name: str, nothing: str, other: str) -> None:
+    """A presigner's checksum of the empty body says nothing about the body that comes, whichever algorithm was chosen;
+    where the body is empty, or the checksum is another's, or is sent as a header, it counts."""
+    query = f"{name}={quote(nothing, safe='')}&x-amz-sdk-checksum-algorithm={name.rpartition('-')[2].upper()}"
+    assert name not in ask("PUT", f"/bucket/k?{query}", [("Content-Length", "5")]).headers
+    assert name in ask("PUT", f"/bucket/k?{query}", [("Content-Length", "0")]).headers
+    assert name in ask("PUT", f"/bucket/k?{name}={quote(other, safe='')}").headers
+    assert name in ask("PUT", "/bucket/k", [("Content-Length", "5"), (name, nothing)]).headers
 
 
 @pytest.mark.parametrize("where", ["header", "query"])

@@ -4,7 +4,8 @@ Refuses to own what the fields mean (`gateway.wire.sig.post_policy`) and any oth
 
 Law: the boundary is the only thing that ends a part. Fields before the file are bounded and kept in order, fields
 after it are dropped unread, a second file is refused unless several are wanted, and a form without its closing boundary
-never looks whole. Each byte is looked at once, in whatever pieces it comes.
+never looks whole. Blank lines before the first boundary and after the last, which some clients write, say nothing. Each
+byte is looked at once, in whatever pieces it comes.
 Sources: RFC 7578, RFC 2046 section 5.1; the S3 API reference, "POST Object" (20 KiB for all fields).
 """
 
@@ -27,6 +28,7 @@ _BOUNDARY: Final = re.compile(
     r"[0-9A-Za-z'()+_,./:=?-](?:[0-9A-Za-z'()+_,./:=? -]{0,68}[0-9A-Za-z'()+_,./:=?-])?", re.ASCII
 )
 _PARAMETER: Final = re.compile(r';[ \t]*([A-Za-z0-9_*-]+)=("(?:[^"\\]|\\.)*"|[^\s";]+)[ \t]*')
+_BLANK_LINE: Final = b"\r\n\r\n"
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _IDENTITY_ENCODINGS: Final = frozenset({"7bit", "8bit", "binary"})
 
@@ -157,19 +159,30 @@ class FormParser:
             case _Step.FILE:
                 return self._file(out)
             case _Step.END:
-                if not b"\r\n".startswith(self._buffer[self._at : self._at + 3]):
-                    raise _malformed("bytes after the closing boundary")
+                self._end()
                 return None
             case _Step.BROKEN:
                 raise _malformed("the form was refused already")
 
     def _start(self) -> _Step | None:
-        if self._buffer.startswith(self._delimiter):
-            self._at = len(self._delimiter)
+        while self._buffer.startswith(_BLANK_LINE, self._at):
+            self._spend(2)
+            self._at += 2
+        if self._buffer.startswith(self._delimiter, self._at):
+            self._at += len(self._delimiter)
             return _Step.DELIMITED
-        if not self._delimiter.startswith(self._buffer[: len(self._delimiter)]):
+        begun = bytes(self._buffer[self._at : self._at + len(self._delimiter)])
+        if not (self._delimiter.startswith(begun) or _BLANK_LINE.startswith(begun)):
             raise _malformed("the body does not begin with its boundary")
         return None
+
+    def _end(self) -> None:
+        """Blank lines may follow, as nothing can be read from them; what else does belongs to no form."""
+        rest = self._buffer[self._at :]
+        if rest.strip(b"\r\n"):
+            raise _malformed("bytes after the closing boundary")
+        self._spend(len(rest))
+        self._at = len(self._buffer)
 
     def _after_delimiter(self) -> _Step | None:
         mark = self._buffer[self._at : self._at + 2]

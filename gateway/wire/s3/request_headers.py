@@ -136,6 +136,8 @@ EMPTY_CHECKSUMS: Final = frozenset(
         ("x-amz-checksum-crc32", "AAAAAA=="),
         ("x-amz-checksum-crc32c", "AAAAAA=="),
         ("x-amz-checksum-crc64nvme", "AAAAAAAAAAA="),
+        ("x-amz-checksum-sha1", "2jmj7l5rSw0yVb/vlWAYkK/YBwk="),
+        ("x-amz-checksum-sha256", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
     }
 )
 """What one SDK's presigner adds to an upload's query: the checksum of the empty body that it had at hand."""

@@ -190,10 +190,15 @@ def test_a_parts_headers_are_strict(head):
     "data",
     [
         b"preamble\r\n" + WHOLE,
-        b"\r\n" + WHOLE,
+        b"\r\npreamble\r\n" + WHOLE,
+        b"\n" + WHOLE,
+        b" \r\n" + WHOLE,
+        b"\r\n" * MAX_FIELDS + WHOLE,
         WHOLE.replace(b"\r\n", b"\n"),
         WHOLE + b"epilogue",
-        WHOLE + b"\r\n",
+        WHOLE + b"\r\nepilogue",
+        WHOLE + WHOLE,
+        WHOLE + b"\r\n" * MAX_FIELDS,
         WHOLE.replace(f"--{BOUNDARY}\r\n".encode(), f"--{BOUNDARY} \r\n".encode(), 1),
         WHOLE.replace(f"--{BOUNDARY}\r\n".encode(), f"--{BOUNDARY}x\r\n".encode(), 1),
         f"--{BOUNDARY}--\r\n".encode(),
@@ -203,6 +208,18 @@ def test_a_parts_headers_are_strict(head):
 def test_the_framing_is_strict(data):
     """No preamble, no epilogue, no bare line feeds, nothing between a boundary and its line's end, only UTF-8."""
     assert refusal(data) is Reason.MALFORMED_FORM
+
+
+@pytest.mark.parametrize("before", [b"", b"\r\n", b"\r\n\r\n"])
+@pytest.mark.parametrize("after", [b"", b"\r\n", b"\r\n\r\n", b"\n"])
+def test_blank_lines_around_a_form_say_nothing(before, after):
+    """form-data-encoder, which got, formdata-node and what builds on them use, ends a form with one more; others begin
+    with one. Wherever the body is cut, the form is the same."""
+    expected, data = parse(WHOLE), before + WHOLE + after
+    for cut in range(len(data) + 1):
+        assert expected == parse(data[:cut], data[cut:])
+    assert expected == parse(*[bytes([octet]) for octet in data])
+    assert Reason.INCOMPLETE_BODY is refusal(before)
 
 
 @pytest.mark.parametrize(
