@@ -20,7 +20,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gateway.core.units import format_instant
+from gateway.core.units import format_duration, format_instant
 from gateway.core.values import dataclass
 from gateway.pages.assets import Asset, stored_assets
 from gateway.pages.branding import Branding, brand_style
@@ -175,6 +175,7 @@ def _environment() -> Environment:
     made.filters["visible"] = visible
     made.filters["json"] = json.dumps
     made.filters["rfc3339"] = format_instant
+    made.filters["duration"] = format_duration
     return made
 
 

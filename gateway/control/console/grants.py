@@ -14,6 +14,7 @@ from typing import Any, Final
 from gateway.control.console import forms
 from gateway.control.console.ask import Answer
 from gateway.control.console.visit import Visit
+from gateway.core.said import phrase
 from gateway.core.values import dataclass
 from gateway.wire.replies import Reply
 
@@ -145,4 +146,7 @@ def _form(
 ) -> Reply:
     wrong, faults = ({}, {}) if answer is None else (answer.said, answer.faults)
     status = 200 if answer is None else answer.status
+    if answer is not None:  # secrets are never shown again, and would be left out of what is sent next
+        secret = [field.name for field in fields if field.kind == "secret" and visit.form.exact(field.name)]
+        faults = dict.fromkeys(secret, phrase("type_again", "type it again: it is not kept")) | faults
     return visit.show("console/form.html", status, fields=fields, typed=typed, faults=faults, problem=wrong, **page)

@@ -6,6 +6,7 @@ if (part) {
     // Whoever is about to press a button in it finds it where it was.
     if (!part.contains(document.activeElement) && !part.matches(":hover")) {
       part.innerHTML = event.data;
+      document.dispatchEvent(new Event("drawn"));
     }
   });
   window.addEventListener("pagehide", () => source.close());
@@ -59,6 +60,7 @@ if (sending) {
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     document.title = page.title;
     document.getElementById("content").replaceWith(page.getElementById("content"));
+    document.dispatchEvent(new Event("drawn"));
     offerCopies();
     const form = document.querySelector("form[enctype]");
     form.querySelector("[type=file]").files = chosen.files;

@@ -2,12 +2,19 @@
 // cannot read stays as it was written.
 const { lang } = document.documentElement;
 const language = navigator.languages.find((one) => one.split("-")[0] === lang) ?? lang;
-const exact = new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: "long" });
-const short = new Intl.DateTimeFormat(language, { dateStyle: "medium" });
-for (const element of document.querySelectorAll("time[datetime]")) {
-  const instant = new Date(element.dateTime);
-  if (Number.isNaN(instant.getTime())) continue;
-  const isDate = element.dataset.shown === "date";
-  element.title = isDate ? exact.format(instant) : element.textContent;
-  element.textContent = (isDate ? short : exact).format(instant);
-}
+const forms = {
+  exact: new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: "long" }),
+  short: new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" }),
+  date: new Intl.DateTimeFormat(language, { dateStyle: "medium" }),
+};
+const show = () => {
+  for (const element of document.querySelectorAll("time[datetime]:not([title])")) {
+    const instant = new Date(element.dateTime);
+    if (Number.isNaN(instant.getTime())) continue;
+    const shown = element.dataset.shown ?? "exact";
+    element.title = shown === "date" ? forms.exact.format(instant) : element.textContent;
+    element.textContent = forms[shown].format(instant);
+  }
+};
+show();
+document.addEventListener("drawn", show);

@@ -44,7 +44,7 @@ async def size_of(seat: Seat, place: str) -> int:
     loaded = [
         await seat.ask("GET", urljoin(page.url, name)) for name in re.findall(r'<script[^>]* src="([^"]+)"', page.text)
     ]
-    assert [200] == [module.status for module in loaded]
+    assert {200} == {module.status for module in loaded}
     return sum(len(one.text.encode()) for one in (page, *loaded))
 
 

@@ -24,6 +24,19 @@ async def wide() -> AsyncIterator[Seat]:
         yield Seat(desk)
 
 
+async def test_a_password_is_not_lost_unseen(wide: Seat) -> None:
+    """What is wrong elsewhere has the form come again without it, open and saying so: else a link would be made that
+    anybody may open. Where none was typed, nothing is asked for."""
+    await wide.sign_in()
+    form = await wide.get("links/new")
+    for password, asked in (("sesame", True), ("", False)):
+        again = await wide.post("links/new", form.filled(place="reports/a.pdf", expires_in="soon", password=password))
+        assert asked is ("type it again" in again.text)
+        assert "sesame" not in again.text
+        assert '<details class="group" open>' in again.text
+        assert '<details class="group">' not in again.text
+
+
 async def test_every_option_of_a_link_can_be_chosen_and_is_shown(wide: Seat) -> None:
     """In the form that makes it; its page then tells each of them, and its form has them again."""
     seat = wide
@@ -55,7 +68,7 @@ async def test_every_option_of_a_link_can_be_chosen_and_is_shown(wide: Seat) -> 
         "Send &lt;all&gt;.",
         "image/*",
         "{date}/{name}",
-        "600 s",
+        "10m",
         "5.0 MiB",
         "0 / 3",
         "who sends",
