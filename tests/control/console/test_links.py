@@ -78,7 +78,7 @@ async def test_a_folder_is_a_place_that_ends_with_a_slash(seat: Seat) -> None:
 
 
 async def test_what_is_wrong_is_said_at_its_field(seat: Seat) -> None:
-    """With all that was typed still there, but the password, which is asked for again; and policy's objections one by one."""
+    """With all that was typed still there; the password is asked for again; and policy's objections one by one."""
     await seat.sign_in()
     await seat.get("links/new")
     form = {"place": "reports/a.pdf", "uses": "many", "expires_in": "soon", "password": "sesame", "label": "L"}
