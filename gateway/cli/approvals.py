@@ -14,7 +14,7 @@ import click
 from gateway.cli.client import control, escape_segment
 from gateway.cli.keys import format_scopes
 from gateway.cli.links import format_place
-from gateway.cli.output import format_when, json_option, print_json, print_table, say
+from gateway.cli.output import format_when, json_option, print_json, print_table, say, tell
 from gateway.cli.values import check_key_id, check_link_id
 from gateway.core.units import instant
 
@@ -79,6 +79,6 @@ def _say(ident: str, act: str, query: Mapping[str, Any], *, as_json: bool) -> No
     if as_json:
         print_json(answer)
         return
-    click.echo(f"{answer['id']} {answer['state']}")
+    tell(f"{answer['id']} {answer['state']}")
     if answer["state"] == "awaiting_approval":
         say(f"It waits on, for somebody whom the rule {answer['approval']['rule']!r} names.")

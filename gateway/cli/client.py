@@ -259,7 +259,7 @@ def _parse_object(text: bytes) -> dict[str, Any] | None:
     """The JSON object of an answer, `{}` for an empty one, None for anything else."""
     try:
         value = json.loads(text) if text else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 

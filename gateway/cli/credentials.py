@@ -2,12 +2,14 @@
 
 Refuses to own what they are for: it asks the data listener, as anybody with the link may.
 
-Law: whatever stands in an answer is quoted as the form it goes into has it; no form runs it.
+Laws: whatever stands in an answer is quoted as the form it goes into has it; no form runs it. What has no quotes, as
+the lines of a file of settings, is not printed unless it is one plain line: a link's host may be anybody's.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from base64 import b64encode
 from collections.abc import Callable, Mapping
@@ -28,6 +30,8 @@ from gateway.cli.values import find_token
 
 _TIMEOUT: Final = 30.0
 _LONGEST: Final = 64 * 1024
+_MEMBERS: Final = ("accessKeyId", "secretAccessKey", "sessionToken", "expiration")
+_LINE: Final = re.compile(r"[!-~]([ -~]*[!-~])?", re.ASCII)
 
 
 def _as_env(found: Mapping[str, Any], name: str) -> str:
@@ -103,6 +107,8 @@ def _as_s3fs(found: Mapping[str, Any], name: str) -> str:
 
 
 def _sql(value: str) -> str:
+    if any(letter < " " for letter in value):  # the program that reads it has commands of its own, line by line
+        raise ValueError("a text of SQL is one line")
     return "'" + value.replace("'", "''") + "'"
 
 
@@ -154,8 +160,12 @@ def credentials(
         print_json(found)
         return
     try:
+        given = found["credentials"]
+        for text in (found["region"], found["endpoint"], *(given[member] for member in _MEMBERS)):
+            if not _LINE.fullmatch(text):
+                raise ValueError("a setting is one line of plain text")
         click.echo(_FORMS[form](found, name))
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         fail("What answers there is no gateway that gives credentials.")
 
 
@@ -186,5 +196,5 @@ def _ask(url: str, password: str | None) -> dict[str, Any]:
         fail_with_problem(status, body)
     try:
         return dict(json.loads(body))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return {}

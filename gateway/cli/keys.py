@@ -24,6 +24,7 @@ from gateway.cli.output import (
     report_revoked,
     say,
     say_waiting,
+    tell,
 )
 from gateway.cli.suspend import add_suspension
 from gateway.cli.values import check_key_id, check_key_name
@@ -61,8 +62,8 @@ def create(app: str, *, as_json: bool, **chosen: Any) -> None:
         return
     say(f"{made['id']}  app:{made['app']}  {format_scopes(made)}  ends {_format_end(made.get('expires_at'))}")
     say_waiting(made)
-    click.echo(f"AWS_ACCESS_KEY_ID={made['access_key_id']}")
-    click.echo(f"AWS_SECRET_ACCESS_KEY={made['secret_access_key']}")
+    tell(f"AWS_ACCESS_KEY_ID={made['access_key_id']}")
+    tell(f"AWS_SECRET_ACCESS_KEY={made['secret_access_key']}")
 
 
 @key.command()

@@ -26,6 +26,7 @@ from gateway.cli.output import (
     report_revoked,
     say,
     say_waiting,
+    tell,
 )
 from gateway.cli.suspend import add_suspension
 from gateway.cli.transfer import download, draw_code, qr, upload
@@ -117,7 +118,7 @@ def _show_made(made: dict[str, Any], *, as_json: bool, show_qr: bool) -> None:
         fail(str(made.get("note") or "The link was made before, and its URL cannot be shown again."))
     if show_qr:
         draw_code(str(made["url"]))
-    click.echo(made["url"])
+    tell(made["url"])
 
 
 @link.command()

@@ -17,7 +17,7 @@ import click
 
 from gateway.cli.client import Control
 from gateway.cli.contexts import ChosenGateway, choose_place, warn_of_clear
-from gateway.cli.output import Exit, fail, json_option, print_json, say
+from gateway.cli.output import Exit, fail, json_option, print_json, say, tell
 from gateway.cli.sign_ins import drop_sign_in, find_sign_in, keep_sign_in
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def login(issuer: str | None, *, device: bool, no_browser: bool, as_json: bool) 
     if as_json:
         print_json({**known, "context": place.context and place.context.name, "url": place.url})
         return
-    click.echo(known["principal"])
+    tell(known["principal"])
     say(f"Signed in to {place}" + (", renewed by itself." if tokens.refresh else f" until {known['until']}."))
 
 

@@ -20,7 +20,7 @@ from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from gateway.cli.output import Exit, fail
+from gateway.cli.output import Exit, fail, make_one_line
 from gateway.core.identity import PublicClient
 from gateway.core.values import dataclass
 
@@ -172,7 +172,7 @@ def ask_on_a_device(
         ends, pause = monotonic() + float(said["expires_in"]), float(said.get("interval", _PATIENCE))
     except (KeyError, TypeError, ValueError):
         fail(f"The issuer refuses: {_describe(said)}." if status != 200 else "The issuer's answer names no code.")
-    show(_make_printable(str(said.get("verification_uri_complete") or address)), _make_printable(shown))
+    show(make_one_line(str(said.get("verification_uri_complete") or address)), make_one_line(shown))
     while True:
         wait(max(pause, 1.0))
         if monotonic() >= ends:
@@ -330,9 +330,4 @@ def _require_safe(url: object) -> None:
 def _describe(said: Mapping[str, Any]) -> str:
     """What an issuer says of an error; its own words, on one line."""
     words = [str(said.get(name)) for name in ("error", "error_description") if said.get(name)]
-    return _make_printable(": ".join(words) or "it does not say why")[:300].rstrip(". ")
-
-
-def _make_printable(text: str) -> str:
-    """What others wrote moves no cursor."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    return make_one_line(" ".join(": ".join(words).split()) or "it does not say why")[:300].rstrip(". ")

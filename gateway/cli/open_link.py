@@ -3,7 +3,8 @@
 Refuses to own moving the bytes (`gateway.cli.transfer`), what a link asks for (the data listener's), and where passes
 are kept (`gateway.cli.passes`).
 
-Law: neither a pass nor a password is an argument of any command, printed, or in an address.
+Laws: neither a pass nor a password is an argument of any command, printed, or in an address. What a link's host has
+given to be shown to it is taken only if it is nothing but that: it is written into a file of options for curl.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ _TRIES: Final = 5
 
 _PATIENCE: Final = 600.0
 """Seconds for somebody to sign in in a browser."""
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9._~+/=-]{1,8192}", re.ASCII)
+"""Passes and marks: what a bearer's token may be (RFC 6750, 2.1)."""
 
 _BY: Final = re.compile(r'\bby="([a-z]+)"')
 
@@ -138,9 +142,9 @@ class _Visitor:
             case "holder_required":
                 self._prove(headers)
             case "terms_not_accepted" if not self._accepts:
-                say(_printable(str(said.get("terms", "The link has terms, which its page shows."))))
+                say(str(said.get("terms", "The link has terms, which its page shows.")))
                 click.confirm("Do you accept these terms?", abort=True, err=True)
-                self._accepts = str(said.get("terms_mark", "1"))
+                self._accepts = _shown_by(said.get("terms_mark", "1"))
             case _:
                 fail_with_problem(status, body)
 
@@ -180,7 +184,7 @@ class _Visitor:
         said = _members(body)
         if status != HTTPStatus.OK or not isinstance(said.get("pass"), str):
             fail_with_problem(status, body)
-        self._pass, self._until = said["pass"], str(said.get("expires_at", ""))
+        self._pass, self._until = _shown_by(said["pass"]), str(said.get("expires_at", ""))
         keep_pass(self._url, self._pass, self._until)
 
     def _type_code(self) -> None:
@@ -245,14 +249,20 @@ def _deliberate(url: str) -> str:
     return parts._replace(query=query, fragment="").geturl()
 
 
-def _printable(text: str) -> str:
-    """What others wrote moves no cursor."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text)
+def _shown_by(text: object) -> str:
+    """What goes into a header's value, and between quotes.
+
+    Raises:
+        click.exceptions.Exit: it would be more than that.
+    """
+    if not isinstance(text, str) or not _PLAIN.fullmatch(text):
+        fail("What answers there is no gateway: what it gave to be shown is not plain text.")
+    return text
 
 
 def _members(body: bytes) -> dict[str, Any]:
     try:
         found = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from gateway.cli.client import control, escape_segment
-from gateway.cli.output import json_option, print_json, print_table, say
+from gateway.cli.output import json_option, print_json, print_table, say, tell
 from gateway.cli.values import SPAN
 from gateway.core.units import duration
 
@@ -65,7 +65,7 @@ def _set_drained(name: str, *, drained: bool, as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
-    click.echo(f"{answer['name']} {'drained' if answer['drained'] else 'in use'}")
+    tell(f"{answer['name']} {'drained' if answer['drained'] else 'in use'}")
     say(f"It lasts {answer['lasts']}.")
     _warn_of_others(answer)
 
@@ -84,7 +84,7 @@ def log_level(level: str, *, span: str | None, as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
-    click.echo(f"{answer['level']} until {answer['until'] or 'the gateway is reloaded or ends'}")
+    tell(f"{answer['level']} until {answer['until'] or 'the gateway is reloaded or ends'}")
     _warn_of_others(answer)
 
 

@@ -1,7 +1,8 @@
 """Owns how the command line speaks: exit codes, one-sentence failures, tables, JSON, progress.
 
-Law: data goes to standard output, messages for a person go to standard error. With `--json` standard output
-holds one JSON document with the control API's own names, and nothing else.
+Laws: data goes to standard output, messages for a person go to standard error. With `--json` standard output
+holds one JSON document with the control API's own names, and nothing else. What others wrote, a gateway or a link's
+host too, moves no cursor and writes no title: of control characters only the ends of lines come through.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, Final, NoReturn, Self, TypeVar
 
 import click
 
+from gateway.core.names import is_shown
 from gateway.core.units import format_duration
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -61,7 +63,7 @@ Completion (bash; zsh and fish likewise):
 
 def fail(message: str, code: Exit = Exit.FAILED) -> NoReturn:
     """End the command with one sentence on standard error and this exit code."""
-    click.echo(f"Error: {message}", err=True)
+    click.echo(f"Error: {make_printable(message)}", err=True)
     raise click.exceptions.Exit(int(code))
 
 
@@ -70,20 +72,28 @@ def fail_with_problem(status: int, body: bytes) -> NoReturn:
     try:
         problem = json.loads(body)
         text = str(problem.get("detail") or problem["title"])
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         text = f"The link answered {status}."
     fail(text, Exit.NOT_FOUND if status == 404 else Exit.FAILED)
 
 
 def say(message: str) -> None:
     """One line for the person, on standard error."""
-    click.echo(message, err=True)
+    click.echo(make_printable(message), err=True)
+
+
+def tell(line: str) -> None:
+    """One line of data, on standard output."""
+    click.echo(make_printable(line))
 
 
 def print_json(value: Any) -> None:
     """The one document of `--json`: indented for a terminal, one line for a pipe. JSON in any encoding."""
     bare = (sys.stdout.encoding or "").lower() in {"utf-8", "utf8"}
-    click.echo(json.dumps(value, ensure_ascii=not bare, indent=2 if sys.stdout.isatty() else None))
+    text = json.dumps(value, ensure_ascii=not bare, indent=2 if sys.stdout.isatty() else None)
+    if not text.isprintable():  # what may stand in JSON may still be a command to the terminal
+        text = "".join(letter if letter == "\n" or is_shown(letter) else json.dumps(letter)[1:-1] for letter in text)
+    click.echo(text)
 
 
 def report_revoked(names: Sequence[str], counts: Sequence[int | None], kind: str, *, as_json: bool) -> None:
@@ -128,13 +138,20 @@ def print_table(rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> No
     """Rows under headed columns, as wide as they need; the last column is not padded."""
     widths = {name: max([len(name), *(len(row.get(name, "")) for row in rows)]) for name in columns}
     for line in ({name: name.upper() for name in columns}, *rows):
-        cells = [_make_printable(line.get(name, "")).ljust(widths[name]) for name in columns]
+        cells = [make_one_line(line.get(name, "")).ljust(widths[name]) for name in columns]
         click.echo("  ".join(cells).rstrip())
 
 
-def _make_printable(text: str) -> str:
-    """Control characters of names chosen by others do not reach the terminal."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+def make_printable(text: str) -> str:
+    """What others wrote moves no cursor: of control characters only lines and tabs reach the terminal."""
+    return "\n".join("\t".join(map(make_one_line, line.split("\t"))) for line in text.split("\n"))
+
+
+def make_one_line(text: str) -> str:
+    """The same, on one line."""
+    if text.isprintable():
+        return text
+    return "".join(letter if is_shown(letter) else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def format_size(count: float | None) -> str:

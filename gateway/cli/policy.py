@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from gateway.cli.client import control
-from gateway.cli.output import Exit, fail, json_option, print_json, print_table
+from gateway.cli.output import Exit, fail, json_option, print_json, print_table, tell
 from gateway.cli.values import SIZE, config_option, find_token
 
 
@@ -61,13 +61,13 @@ def explain(who: str, do: str, on: str, *, groups: tuple[str, ...], as_json: boo
 
 
 def _print_explanation(answer: dict[str, Any]) -> None:
-    click.echo(f"allowed by {answer['rule']!r}, delivery {answer['delivery']}" if answer["allowed"] else "refused")
+    tell(f"allowed by {answer['rule']!r}, delivery {answer['delivery']}" if answer["allowed"] else "refused")
     for statement in answer["session"]:
-        click.echo(f"  {statement}")
+        tell(f"  {statement}")
     for objection in answer["objections"]:
-        click.echo(f"  {objection['reason']}: {objection['detail']}")
+        tell(f"  {objection['reason']}: {objection['detail']}")
     for missing in answer.get("missing", ()):
-        click.echo(f"  not said: {missing['field']} ({missing['detail']})")
+        tell(f"  not said: {missing['field']} ({missing['detail']})")
     if answer["rules"]:
         click.echo()
         print_table(answer["rules"], ("rule", "source", "verdict"))

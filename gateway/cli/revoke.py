@@ -13,7 +13,7 @@ from typing import IO, Any
 import click
 
 from gateway.cli.client import Control, control
-from gateway.cli.output import Exit, fail, json_option, print_json, say
+from gateway.cli.output import Exit, fail, json_option, print_json, say, tell
 from gateway.cli.values import INSTANT, PLACE, Place, find_secrets
 
 
@@ -87,7 +87,7 @@ def revoke(
         )
     if unknown:
         say(f"{unknown} of {len(targets)} things found are not known to this gateway.")
-    click.echo(_say_revoked("would revoke" if dry_run else "revoked", count, names["holder"]))
+    tell(_say_revoked("would revoke" if dry_run else "revoked", count, names["holder"]))
 
 
 def _read_targets(

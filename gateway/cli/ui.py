@@ -12,7 +12,7 @@ import click
 
 from gateway.cli.client import Control, control_without_token
 from gateway.cli.contexts import choose_place
-from gateway.cli.output import Exit, fail, json_option, print_json, say
+from gateway.cli.output import Exit, fail, json_option, print_json, say, tell
 
 
 @click.command()
@@ -42,10 +42,10 @@ def ui(*, only_print: bool, as_json: bool) -> None:
         from gateway.cli.login import open_browser
 
         if open_browser(entrance):
-            click.echo(address)
+            tell(address)
             say("opened in a browser" if entrance != address else "opened in a browser; sign in there")
             return
-    click.echo(entrance)
+    tell(entrance)
     if entrance != address:
         say("the address counts once, for a minute")
 

@@ -9,7 +9,7 @@ import click
 
 from gateway.cli.client import control
 from gateway.cli.contexts import choose_place
-from gateway.cli.output import json_option, print_json, say
+from gateway.cli.output import json_option, print_json, say, tell
 
 
 @click.command()
@@ -22,7 +22,7 @@ def whoami(*, as_json: bool) -> None:
         context = None if place.context is None else place.context.name
         print_json({**found, "context": context, "url": place.url, "by": api.source})
         return
-    click.echo(found["principal"])
+    tell(found["principal"])
     say(f"at {place}, by {api.source}")
     whose = "everybody's links and keys" if found["sees"] == "everything" else "your own links and keys"
     say(f"sees {whose}; may {', '.join(found['may'])}" + (f"; until {found['until']}" if found["until"] else ""))

@@ -101,6 +101,20 @@ def test_s3fs_has_its_arguments(terminal, url):
     assert "https://files.example.com" == found["client_kwargs"]["endpoint_url"]
 
 
+@pytest.mark.parametrize("form", ["rclone", "duckdb"])
+@pytest.mark.parametrize("field", ["accessKeyId", "secretAccessKey", "sessionToken", "region", "endpoint"])
+@pytest.mark.parametrize("more", ["\n[other]\ntype = webdav\nbearer_token_command = touch evil", "\r.shell touch evil"])
+def test_no_answer_adds_a_line(terminal, listener, url, form, field, more):
+    """A link's host may be anybody's, and a line of rclone's settings or DuckDB's shell can be a command."""
+    given = {**FOUND, "credentials": dict(FOUND["credentials"])}
+    place = given["credentials"] if field in given["credentials"] else given
+    place[field] += more
+    listener.answers = [reply(200, json.dumps(given).encode())]
+    done = terminal.run("link", "credentials", url, "--as", form)
+    assert (1, "") == (done.exit_code, done.stdout)
+    assert "Error: What answers there is no gateway that gives credentials.\n" == done.stderr
+
+
 def test_json_is_the_answer_itself(terminal, url):
     assert FOUND == json.loads(printed(terminal, url, "--json"))
 

@@ -35,7 +35,7 @@ class Link:
         self.password = self.terms = False
         self.holders, self.by = True, by
         self.until = LATER
-        self.challenge = ""
+        self.challenge, self.mark = "", "the-mark"
         self.codes: list[str] = []
         listener.answers = [self.answer]
 
@@ -52,7 +52,7 @@ class Link:
         if self.holders and headers.get("Gateway-Holder") != PASS:
             return self._refuse(401, "holder_required", f'Holder realm="link", by="{self.by}"')
         if self.terms and headers.get("Accept-Terms") not in {"1", "the-mark"}:
-            return self._refuse(403, "terms_not_accepted", terms="Only for\n\x1b[2Jus.", terms_mark="the-mark")
+            return self._refuse(403, "terms_not_accepted", terms="Only for\n\x1b[2Jus.", terms_mark=self.mark)
         return reply(200, BODY, ETag='"v1"', Content_Disposition='attachment; filename="a.bin"')
 
     def _prove(self, form: dict[str, list[str]]) -> Callable[[BaseHTTPRequestHandler], None]:
@@ -248,6 +248,23 @@ def test_curl_gets_it_without_a_secret_in_its_arguments(terminal, link, tmp_path
     assert BODY == (tmp_path / "a.bin").read_bytes()
     told = json.loads(opened(terminal, link, "--json").stdout)
     assert (LATER, 0o600) == (told["expires_at"], stat.S_IMODE(Path(told["curl_config"]).stat().st_mode))
+
+
+_OPTION = 'x"\n output = "written'
+
+
+@pytest.mark.parametrize("given", ["pass", "terms"])
+def test_a_host_gives_curl_no_option(terminal, link, monkeypatch, tmp_path: Path, config: Path, given: str) -> None:
+    """What a link's host has given to be shown to it would be lines of a file that curl reads."""
+    if given == "pass":
+        monkeypatch.setattr(f"{__name__}.PASS", _OPTION)
+        done = opened(terminal, link, "--email", "ann@acme.example", typed=f"{CODE}\n")
+    else:
+        link.holders, link.terms, link.mark = False, True, _OPTION
+        done = opened(terminal, link, typed="y\n")
+    assert 1 == done.exit_code, done.output
+    assert "is not plain text" in done.stderr
+    assert not list(config.rglob("*.curl"))
 
 
 def test_a_link_that_asks_for_nothing_just_opens(terminal, link, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
+from functools import partial
 
 import click
 import pytest
@@ -11,7 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.cli import output
-from gateway.cli.output import Exit, Progress, fail, format_size, format_when, print_json, print_table
+from gateway.cli.output import (
+    Exit,
+    Progress,
+    fail,
+    fail_with_problem,
+    format_size,
+    format_when,
+    print_json,
+    print_table,
+    say,
+    tell,
+)
+from gateway.core.names import is_shown
 
 
 def printed(work) -> tuple[str, str]:
@@ -49,7 +63,45 @@ def test_a_row_of_a_table_is_one_line_whatever_is_in_it(cells):
     """Names chosen by others cannot add rows or commands to a terminal."""
     out, _ = printed(lambda: print_table([{"a": cell, "b": "x"} for cell in cells], ("a", "b")))
     assert len(out.splitlines()) == len(cells) + 1
-    assert all(line.isprintable() for line in out.splitlines())
+    assert all(map(is_shown, out.replace("\n", "")))
+
+
+_COMMANDS = "\x1b]0;title\x07\x1b[2J\r\x08\x9b2J\u202egpj.exe"
+
+
+@pytest.mark.parametrize("speak", [say, tell, print_json, lambda text: fail_with_problem(403, _problem(text))])
+def test_what_others_wrote_gives_a_terminal_no_command(speak):
+    """A link's host or a gateway may be anybody's: neither colours, titles nor turned letters come from them."""
+    out, err = printed(lambda: _until_exit(speak, _COMMANDS))
+    assert "title" in out + err
+    assert all(map(is_shown, (out + err).replace("\n", "")))
+
+
+@pytest.mark.parametrize("text", ["Grüße an Łukasz\nund zwei\tSpalten", "a\u00a0b", "می\u200cخواهم", "👨\u200d👩"])
+def test_what_people_write_is_told_as_it_is(text):
+    """Lines, columns, blanks that do not break, and joiners."""
+    assert ("", f"{text}\n") == printed(lambda: say(text))
+    assert text == json.loads(printed(lambda: print_json(text))[0])
+
+
+def test_what_json_hides_is_read_again_as_it_was():
+    """What is escaped for the terminal's sake is the same text to a program."""
+    assert _COMMANDS + "\U000e0001" == json.loads(printed(lambda: print_json(_COMMANDS + "\U000e0001"))[0])
+
+
+def test_a_problem_that_nests_too_deeply_is_told_by_its_status():
+    """No traceback, whatever a host answers."""
+    _, err = printed(lambda: _until_exit(partial(fail_with_problem, 403), b"[" * 50_000))
+    assert "Error: The link answered 403.\n" == err
+
+
+def _problem(text):
+    return json.dumps({"detail": text}).encode()
+
+
+def _until_exit(speak, text):
+    with suppress(click.exceptions.Exit):
+        speak(text)
 
 
 def test_columns_line_up():
