@@ -28,7 +28,7 @@ def client_address(
     hops = [hop.strip() for value in forwarded for hop in value.split(",")]
     while hops and is_trusted(current, trusted, trusted_socket=trusted_socket):
         try:
-            current = unmap(ip_address(_without_port(hops.pop())))
+            current = unmap(ip_address(_bare(hops.pop())))
         except ValueError:
             break
     return current
@@ -39,8 +39,11 @@ def is_trusted(peer: Address | None, trusted: tuple[IPv4Network | IPv6Network, .
     return trusted_socket if peer is None else bool(trusted) and any(peer in network for network in trusted)
 
 
-def _without_port(hop: str) -> str:
-    """Some proxies (Azure's, IIS) write the client's port behind its address, and IPv6 then in brackets."""
+def _bare(hop: str) -> str:
+    """The address of a hop alone. Some proxies (Azure's, IIS) write the client's port behind it, and IPv6 then in
+    brackets. The zone of an IPv6 address (RFC 4007) is a name of that proxy's own, and may be any text."""
     if hop.startswith("["):
-        return hop[1:].partition("]")[0]
-    return hop.partition(":")[0] if hop.count(":") == 1 else hop
+        hop = hop[1:].partition("]")[0]
+    elif hop.count(":") == 1:
+        hop = hop.partition(":")[0]
+    return hop.partition("%")[0]

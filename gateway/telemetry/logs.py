@@ -13,6 +13,7 @@ import contextlib
 import functools
 import itertools
 import logging
+import re
 import secrets
 import sys
 import threading
@@ -27,6 +28,7 @@ import orjson
 import structlog
 
 from gateway.core.mail import shown_address
+from gateway.core.names import is_shown
 from gateway.core.reasons import TABLE
 from gateway.core.record import AuditEvent, Outcome, Record
 from gateway.telemetry.redaction import redact_names, scrub
@@ -53,6 +55,9 @@ _ECS_NAMES: Final = {
     "exception": "error.stack_trace",
 }
 """Our names to those of the Elastic Common Schema; all others move under `gateway.`."""
+
+_UNSEEN: Final = re.compile("[\x80-\x9f\xad\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+"""What JSON may hold as it is, and a terminal does not take as text."""
 
 _REASON_LEVELS: Final = {str(reason): answer.level for reason, answer in TABLE.items()}
 _FAILURES: Final = frozenset({Outcome.ERROR, Outcome.UPSTREAM_FAILED})
@@ -98,11 +103,16 @@ _ADDRESSES: Final[dict[Addresses, Callable[[str], str]]] = {
 @functools.lru_cache(maxsize=4096)
 def _quoted(text: str) -> str:
     """As JSON, scrubbed. Names come again with every request for them."""
-    return orjson.dumps(scrub(text)).decode()
+    return _plain(orjson.dumps(scrub(text)).decode())
+
+
+def _plain(text: str) -> str:
+    """The same JSON, in which no character is left that a terminal would obey, or that turns others around."""
+    return text if text.isascii() else _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _json(event: Event) -> str:
-    return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    return _plain(orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode())
 
 
 def _ecs(event: Event) -> str:
@@ -114,9 +124,17 @@ def _console(colours: bool) -> Renderer:  # noqa: FBT001 (private, one caller)
     renderer = structlog.dev.ConsoleRenderer(colors=colours)
 
     def render(event: Event) -> str:
-        return str(renderer(None, "", event))
+        return str(renderer(None, "", {name: _visible(name, value) for name, value in event.items()}))
 
     return render
+
+
+def _visible(name: str, value: Any) -> Any:
+    """A value as a terminal may be given it. Only a traceback has lines of its own."""
+    if not isinstance(value, str) or value.isprintable():
+        return value
+    lines = value.split("\n") if name == "exception" else [value]
+    return "\n".join("".join(one if is_shown(one) else ascii(one)[1:-1] for one in line) for line in lines)
 
 
 _HOLD_SECONDS: Final = 0.1

@@ -10,6 +10,7 @@ import logging
 import pytest
 import structlog
 
+from gateway.core.names import is_shown
 from gateway.core.reasons import Reason
 from gateway.core.record import AuditEvent, Outcome, Record
 from gateway.core.token import LinkToken, access_key_id, secret_access_key
@@ -172,6 +173,29 @@ def test_a_line_is_one_line_whatever_is_in_it(stream):
     Logs(stream=stream).access_log(record(key='a\n{"event":"forged"}\r\u2028b'))
     assert len(stream.getvalue().splitlines()) == 1
     assert lines(stream)[0]["key"] == 'a\n{"event":"forged"}\r\u2028b'
+
+
+_ODD = "a\x1b[2Jb\x9b2J\u202egpj.exe\x07 \u00fc\u00a0\u4e2d"
+
+
+@pytest.mark.parametrize("form", ["json", "ecs", "console"])
+def test_no_line_gives_a_terminal_a_command(stream, form):
+    """Names and addresses that strangers chose, in each field, and what programs say in each."""
+    logs = Logs("debug", form, stream)
+    logs.install()
+    logs.access_log(record(key=_ODD, bucket=_ODD, peer=_ODD, principal=_ODD), _ODD)
+    logs.audit_log(AuditEvent(at=0, actor=_ODD, act="link.create", target=_ODD, detail={"note": _ODD}))
+    structlog.get_logger().info(_ODD, field=_ODD)
+    logging.getLogger("lib").warning("argument %s", _ODD)
+    try:
+        raise RuntimeError(_ODD)
+    except RuntimeError:
+        structlog.get_logger().exception("failed")
+    written = stream.getvalue().decode()
+    assert [] == [letter for letter in written if letter not in "\n" and not is_shown(letter)]
+    assert written.count("\u00fc") >= 9, "what people write stays as it is"
+    if form == "json":
+        assert [_ODD, _ODD] == [lines(stream)[0]["key"], lines(stream)[2]["event"]]
 
 
 def test_context_of_a_request_joins_its_lines(stream):
