@@ -345,7 +345,7 @@ class _App:
                 ),
             ),
             ("store monitor", self.monitor.run()),
-            ("memory", give_back()),
+            ("memory", give_back(plane.body_memory.let_go)),
             ("mail", self.outbox.run()),
             ("reload", watch(self.reloader, lambda: self._reload("change"))),
         )

@@ -25,6 +25,7 @@ from gateway import app as room
 from gateway.backends.profiles import PROFILES
 from gateway.backends.upstream import StoreUpstream
 from gateway.core.reasons import DependencyDown, SettingsError
+from gateway.data.state.memory_budget import MemoryBudget
 from gateway.settings import watch
 from gateway.settings.watch import Reloader
 from gateway.stores.limits import MemoryLimits
@@ -223,6 +224,14 @@ async def test_a_revocation_cuts_what_runs_before_it_is_acknowledged(tmp_path: P
             await running.api("POST", "/v1/revocations", owner="admin:ops", reason="left")
             await client.rest()
             assert client.reset
+
+
+async def test_what_the_last_upload_was_buffered_in_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Soon, and without another request."""
+    let_go: asyncio.Queue[MemoryBudget] = asyncio.Queue()
+    monkeypatch.setattr(MemoryBudget, "let_go", lambda budget: let_go.put_nowait(budget))
+    async with serving(tmp_path), asyncio.timeout(5):
+        assert MemoryBudget().room == (await let_go.get()).room
 
 
 async def test_a_drained_backend_refuses_what_is_new_and_ends_nothing(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+from collections.abc import Callable
 from typing import Final
 
 _PAUSE: Final = 10.0
@@ -25,8 +26,10 @@ def trim() -> bool:
     return True
 
 
-async def give_back() -> None:
-    """Do so every ten seconds until cancelled."""
+async def give_back(*let_go: Callable[[], None]) -> None:
+    """Do so every ten seconds until cancelled, after each of `let_go`, which drops what is kept for the next to ask."""
     while True:
+        for drop in let_go:
+            drop()
         trim()
         await asyncio.sleep(_PAUSE)

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from typing import Final
 
 from gateway.core.limits import share_of
 from gateway.core.reasons import Reason, Refused
 
 _ROOM: Final = 128 * 1024**2
+_PRIVATE: Final = MAP_PRIVATE | MAP_ANONYMOUS
 
 
 class MemoryBudget:
@@ -41,11 +43,16 @@ class MemoryBudget:
     def lend(self, size: int) -> memoryview:
         """A buffer of this size, with whatever is in it; only what is written there costs memory."""
         spare, self._spare = self._spare, None
-        return spare if spare is not None and len(spare) == size else memoryview(bytearray(size))
+        return spare if spare is not None and len(spare) == size else memoryview(mmap(-1, size, flags=_PRIVATE))
 
     def take_back(self, buffer: memoryview) -> None:
-        """The last one stays for who comes next: memory that is fresh from the kernel costs more than to fill it."""
+        """The last one stays for who comes next, until `let_go`: memory that is fresh from the kernel costs more than
+        to fill it."""
         self._spare = buffer
+
+    def let_go(self) -> None:
+        """Keep no buffer: nobody may come for it any more."""
+        self._spare = None
 
     def give(self, size: int, holders: tuple[str, ...]) -> None:
         self.room += size

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from weakref import ref
+
 import pytest
 
 from gateway.core.limits import share_of
@@ -52,6 +56,34 @@ def test_a_buffer_is_used_again() -> None:
     assert one is reserve.lend(10)
     reserve.take_back(one)
     assert 11 == len(reserve.lend(11))
+
+
+def test_a_buffer_costs_what_is_written_into_it() -> None:
+    """However large it is: many small bodies at once hold little. Filling it is the control."""
+
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    before, size = resident(), 32 * 1024**2
+    buffer = MemoryBudget(size).portion().lend(size)
+    buffer[:4] = b"part"
+    assert resident() - before < size // 4
+    buffer[:] = bytes(size)
+    assert resident() - before > size // 2
+
+
+def test_no_buffer_is_kept_for_ever() -> None:
+    """What nobody came for is let go on; who comes later gets another one."""
+    budget = MemoryBudget(100)
+    reserve = budget.portion()
+    buffer = reserve.lend(10)
+    reserve.take_back(buffer)
+    kept = ref(buffer)
+    del buffer
+    assert kept() is not None
+    budget.let_go()
+    assert kept() is None
+    assert 10 == len(reserve.lend(10))
 
 
 @pytest.mark.parametrize(("whole", "share"), [(1, 1), (3, 3), (4, 3), (1024, 768)])
