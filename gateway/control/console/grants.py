@@ -83,15 +83,17 @@ def ask_for_new(visit: Visit, kind: Kind, typed: Mapping[str, Any], answer: Answ
     return _form(visit, kind.new, typed, answer, {**page, **more})
 
 
-async def make(visit: Visit, kind: Kind) -> Answer:
-    """What the API says to the form that makes one."""
+async def make(visit: Visit, kind: Kind) -> Answer | None:
+    """What the API says to the form that makes one; None if it is to be looked at again first (`console/kept.html`)."""
     form = visit.form
+    if form.get("review"):
+        return None
     body = forms.read(kind.new, form) | forms.read_place(form.get("place"))
     headers = {"idempotency-key": form.get("once_key")} if form.get("once_key") else {}
     return await visit.ask(kind.row("create"), body=body, headers=headers)
 
 
-def retry_form(visit: Visit, kind: Kind, answer: Answer) -> Reply:
+def retry_form(visit: Visit, kind: Kind, answer: Answer | None) -> Reply:
     """The form that makes one, with what was typed into it and what is wrong with that."""
     return ask_for_new(visit, kind, forms.typed(kind.new, visit.form), answer)
 
@@ -106,6 +108,9 @@ async def edit(visit: Visit, kind: Kind) -> Reply:
     """What was changed since the form was shown. If somebody else was faster, nothing is."""
     values, form = {"id": visit.values["id"]}, visit.form
     grant = await visit.need(kind.row("show"), values=values)
+    seen = grant | {"version": form.get("version")}
+    if form.get("review"):
+        return _edit_form(visit, kind, seen, forms.typed(kind.edited, form))
     body = forms.changes(kind.edited, form, forms.shown(kind.edited, grant))
     if form.get("place") != forms.show_place(grant):
         body = {"bucket": None} | body | forms.read_place(form.get("place"))
@@ -113,7 +118,6 @@ async def edit(visit: Visit, kind: Kind) -> Reply:
     answer = await visit.ask(kind.row("edit"), values=values, body=body, headers=headers)
     if answer.ok:
         return visit.go(f"{kind.many}/{values['id']}")
-    seen = grant | {"version": form.get("version")}
     return _edit_form(visit, kind, seen, forms.typed(kind.edited, form), answer)
 
 
@@ -146,7 +150,8 @@ def _form(
 ) -> Reply:
     wrong, faults = ({}, {}) if answer is None else (answer.said, answer.faults)
     status = 200 if answer is None else answer.status
-    if answer is not None:  # secrets are never shown again, and would be left out of what is sent next
-        secret = [field.name for field in fields if field.kind == "secret" and visit.form.exact(field.name)]
-        faults = dict.fromkeys(secret, phrase("type_again", "type it again: it is not kept")) | faults
+    dropped = visit.form.all("dropped")
+    for field in fields:  # secrets are never shown again, and would be left out of what is sent next
+        if field.kind == "secret" and (visit.form.exact(field.name) or field.name in dropped):
+            faults = {field.name: phrase("type_again", "type it again: it is not kept"), **faults}
     return visit.show("console/form.html", status, fields=fields, typed=typed, faults=faults, problem=wrong, **page)

@@ -45,7 +45,7 @@ async def ask_for_key(visit: Visit) -> Reply:
 
 async def make_key(visit: Visit) -> Reply:
     answer = await grants.make(visit, _KEYS)
-    if answer.ok:
+    if answer is not None and answer.ok:
         return visit.show("console/key-made.html", 201, key=grants.shown(answer.said))
     return grants.retry_form(visit, _KEYS, answer)
 

@@ -99,7 +99,7 @@ async def ask_for_link(visit: Visit) -> Reply:
 
 async def make_link(visit: Visit) -> Reply:
     answer = await grants.make(visit, _LINKS)
-    if not answer.ok:
+    if answer is None or not answer.ok:
         return grants.retry_form(visit, _LINKS, answer)
     return _show_made(visit, answer.said, 201 if answer.said["url"] else 200)
 

@@ -15,6 +15,7 @@ from gateway.control.api import Api
 from gateway.control.console.live import Stream, Streams
 from gateway.control.console.looks import asset_reply
 from gateway.control.console.sessions import Sessions
+from gateway.control.console.signing_in import ask_again
 from gateway.control.console.table import PAGES, Page
 from gateway.control.console.visit import Visit
 from gateway.control.endpoint import Found, Router
@@ -74,7 +75,12 @@ class Console:
         method = _METHODS.get(visit.raw.method, "")
         page = None if found is None else found.methods.get(method)
         if page is None or not page.open:
-            await visit.recognise(uses=page is None or page.path != "/live")
+            try:
+                await visit.recognise(uses=page is None or page.path != "/live")
+            except Refused as refused:
+                if page is None or method != "POST" or refused.reason is not Reason.CREDENTIALS_MISSING:
+                    raise
+                return await ask_again(visit)
         if page is None:
             why = Reason.UNKNOWN_TOKEN if found is None else Reason.METHOD_NOT_ALLOWED
             raise Refused(why, phrase("no_page", "there is no such page"))

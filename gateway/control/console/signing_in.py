@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
+from urllib.parse import urlencode
 
 import structlog
 
 from gateway.control.caller import Access, Admitted, Reach
 from gateway.control.console.sessions import SignedInBy
-from gateway.control.console.visit import Visit
+from gateway.control.console.visit import Form, Visit
 from gateway.core.identity import User
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
@@ -29,6 +31,10 @@ from gateway.wire.replies import Reply
 
 _log = structlog.get_logger("gateway.control")
 _NEXT: Final = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", re.ASCII)
+_KEPT: Final = re.compile(r"(links|keys)/(new|[A-Za-z0-9_-]+/edit)|send|revocations", re.ASCII)
+"""Forms in which people type what they would not like to lose."""
+_PAGE: Final = re.compile(r"(links|keys)/[lk]_[A-Za-z0-9_-]+|[a-z]+", re.ASCII)
+"""The page on which a button was, by the beginning of where that leads."""
 _NO_PAGES: Final = frozenset({"sign-in", "sign-out", "enter", "callback", "live"})
 
 
@@ -36,6 +42,17 @@ async def ask_to_sign_in(visit: Visit) -> Reply:
     if visit.proxied or visit.session is not None:
         return visit.go(_next(visit.query.get("next")))
     return _form(visit)
+
+
+async def ask_again(visit: Visit) -> Reply:
+    """For who sent a form after their session had ended: what they typed goes along, if it came from a page of ours."""
+    place = visit.place.lstrip("/")
+    with suppress(Refused):
+        await visit.read_form()
+        if _KEPT.fullmatch(place):
+            return _form(visit, 403, "signing.ended", place, urlencode(visit.form.kept()))
+    found = _PAGE.match(place)
+    return _form(visit, 403, "signing.ended", found[0] if found is not None else "")
 
 
 async def sign_in(visit: Visit) -> Reply:
@@ -115,7 +132,10 @@ def begin(visit: Visit, admitted: Admitted, by: str, issuer: str = "") -> Reply:
     admitted = replace(admitted, source=(), digest=None)
     visit.browser.keep(visit.sessions.begin(admitted, by, peer, issuer), visit.rules.longest)
     _log.info("signed in", principal=str(admitted.principal), by=by, peer=peer)
-    return visit.go(_next(visit.form.get("next")))
+    wanted, kept = _next(visit.form.get("next")), visit.form.get("kept")
+    if kept and _KEPT.fullmatch(wanted):
+        return visit.show("console/kept.html", action=wanted, pairs=Form.parse(kept).kept())
+    return visit.go(wanted)
 
 
 async def sign_out(visit: Visit) -> Reply:
@@ -155,12 +175,13 @@ async def end_session(visit: Visit) -> Reply:
     return visit.go("sessions")
 
 
-def _form(visit: Visit, status: int = 200, wrong: str = "") -> Reply:
+def _form(visit: Visit, status: int = 200, wrong: str = "", wanted: str | None = None, kept: str = "") -> Reply:
     if not visit.browser.cookie:
         visit.browser.renew_cookie(visit.api.deps.live.entropy)
     issuers = [rules.sign_in.label for rules in visit.rules.sign_ins if rules.sign_in is not None]
-    wanted = visit.form.get("next") or visit.query.get("next")
-    shown = {"issuers": issuers, "wrong": wrong, "next": wanted if _NEXT.fullmatch(wanted) else ""}
+    if wanted is None:
+        wanted, kept = visit.form.get("next") or visit.query.get("next"), visit.form.get("kept")
+    shown = {"issuers": issuers, "wrong": wrong, "next": wanted if _NEXT.fullmatch(wanted) else "", "kept": kept}
     return visit.show(
         "console/sign-in.html", status, private=visit.browser.private, key_private=visit.exchange.private, **shown
     )

@@ -28,6 +28,7 @@ from gateway.wire.replies import Reply
 
 _FORM: Final = "application/x-www-form-urlencoded"
 _MOST_FIELDS: Final = 1000
+_SECRET: Final = frozenset({"password", "secret", "token", FORM_FIELD})
 
 
 class Form:
@@ -61,7 +62,12 @@ class Form:
 
     def shown(self) -> dict[str, str]:
         """All that was typed but secrets, to be shown again beside what was wrong with it."""
-        return {name: value for name, value in self._pairs if name not in {"password", "secret", "token", FORM_FIELD}}
+        return {name: value for name, value in self._pairs if name not in _SECRET}
+
+    def kept(self) -> list[tuple[str, str]]:
+        """All that was typed but secrets, to be sent again; `dropped` names those."""
+        dropped = [("dropped", name) for name, value in self._pairs if name in _SECRET - {FORM_FIELD} and value]
+        return [(name, value) for name, value in self._pairs if name not in _SECRET] + dropped
 
 
 class Visit:

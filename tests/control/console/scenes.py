@@ -86,6 +86,23 @@ def _fail_to_sign_in(page: Page, shown: Shown) -> None:
     _press("Sign in", page)
 
 
+def _keep(page: Page, shown: Shown) -> None:
+    """Somebody whose session ended while they filled a form."""
+    _open("links/new", page, shown)
+    page.locator("#f-place").fill("reports/kept.pdf")
+    page.locator("#f-label").fill("typed with care")
+    shown.desk.clock.now += 1801  # longer than a session is idle
+    _press("Make the link", page)
+    page.locator("#token").fill(ADMIN)
+    _press("Sign in", page)
+
+
+def _review(page: Page, shown: Shown) -> None:
+    _keep(page, shown)
+    _press("Go on", page)
+    expect(page.locator("#f-label")).to_have_value("typed with care")
+
+
 def _enter(page: Page, shown: Shown) -> None:
     """What `gateway ui` opens."""
     page.goto(entrance(shown))
@@ -142,6 +159,8 @@ SCENES: Final[dict[str, Scene]] = {
     "revoke-wrong": partial(_send, "revocations", "See what it hits", {}),
     "examined": partial(_send, "backends", "Examine archive", {}),
     "audit-checked": partial(_send, "audit", "Check the whole trail", {}),
+    "kept": _keep,
+    "kept-review": _review,
     "enter-asked": _enter,
     "enter-wrong": partial(_send, "enter", "Next", {"code": "unknown"}),
     "enter": partial(_open, "enter"),

@@ -11,7 +11,7 @@ import pytest
 from gateway.core.attempt import Principal
 from gateway.core.duty import AdminTerms, Duty
 from gateway.core.token import hash_secret
-from tests.control.console.seat import Seat
+from tests.control.console.seat import Page, Seat
 from tests.control.desk import ADMIN, APP, CALLERS, CONSOLE, Desk, serving
 
 OPS = Principal("admin", "ops")
@@ -27,6 +27,52 @@ async def test_nobody_sees_a_page_before_they_sign_in(seat: Seat) -> None:
     page = await seat.post("sign-in", {"token": ADMIN, "next": page.value("next")})
     assert "New link" in (await seat.follow(page)).text
     assert [] == seat.desk.audited()
+
+
+async def until_kept(seat: Seat, place: str, form: list[tuple[str, str]]) -> Page:
+    """A form that is sent after its session has ended, and what comes after signing in again."""
+    seat.desk.clock.now += 1801
+    asked = await seat.post(place, form)
+    assert (403, True) == (asked.status, "session has ended" in asked.text)
+    return await seat.post("sign-in", {"token": ADMIN, "next": asked.value("next"), "kept": asked.value("kept")})
+
+
+async def test_what_was_typed_outlives_the_session(seat: Seat) -> None:
+    """It is shown again in its form, all of it but the password, which is asked for; nothing is done by signing in."""
+    await seat.sign_in()
+    form = (await seat.get("links/new")).filled(place="reports/a.pdf", label="with <care>", password="sesame")
+    kept = await until_kept(seat, "links/new", [*form, ("actions", "list")])
+    assert "sesame" not in kept.text
+    again = await seat.post("links/new", kept.filled())
+    assert (200, "with <care>", "reports/a.pdf") == (again.status, again.value("label"), again.value("place"))
+    assert "type it again" in again.text
+    assert 2 == again.text.count(" checked>") - again.text.count('name="credentials" value="yes" checked>')
+    assert [] == (await seat.desk.ask("GET", "/v1/links")).json["links"]
+
+
+async def test_an_edit_outlives_the_session(seat: Seat) -> None:
+    """With the version that it was made from."""
+    await seat.sign_in()
+    link = await seat.desk.link()
+    form = (await seat.get(f"links/{link['id']}/edit")).filled(label="new")
+    kept = await until_kept(seat, f"links/{link['id']}/edit", form)
+    again = await seat.post(f"links/{link['id']}/edit", kept.filled())
+    assert (200, "new") == (again.status, again.value("label"))
+    assert 303 == (await seat.post(f"links/{link['id']}/edit", again.filled())).status
+    assert "new" == (await seat.desk.ask("GET", f"/v1/links/{link['id']}")).json["label"]
+
+
+async def test_nothing_of_strangers_is_kept(seat: Seat) -> None:
+    """What another site sends, or nobody of ours, is forgotten; what is a button alone is not done by signing in."""
+    await seat.sign_in()
+    link = await seat.desk.link()
+    form = (await seat.get("links/new")).filled(place="reports/evil.pdf")
+    seat.desk.clock.now += 1801
+    for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
+        asked = await seat.post("links/new", form, headers=headers)
+        assert (403, False) == (asked.status, "evil.pdf" in asked.text)
+    asked = await seat.post(f"links/{link['id']}/revoke", {"reason": "leaked"})
+    assert (403, f"links/{link['id']}", False) == (asked.status, asked.value("next"), "leaked" in asked.text)
 
 
 @pytest.mark.parametrize(
