@@ -78,6 +78,19 @@ async def test_many_uses_are_counted_as_one_after_the_other(engine: Engine) -> N
     assert Usage(3, 16, NOW + 63) == (await leases.usage(["l_1"]))["l_1"]
 
 
+async def test_batches_of_uses_do_not_stop_each_other(engine: Engine) -> None:
+    """Replicas count the same links at once, each in an order of its own, while leases of them are opened and lapse."""
+    leases, names = engine.leases, [f"l_{number}" for number in range(200)]
+    many = [[Use(name, f"k{turn}", 1, NOW + turn) for name in names] for turn in range(16)]
+    batches = [uses if turn % 2 else uses[::-1] for turn, uses in enumerate(many)]
+    opened = [leases.open_lease(Reservation(name, "mine", "r"), None, NOW + 100, 60) for name in names[::5]]
+    await asyncio.gather(*(leases.count_uses(uses, 60) for uses in batches), *opened)
+    found = await leases.usage(names)
+    assert {name: (17 if number % 5 == 0 else 16, 16) for number, name in enumerate(names)} == {
+        name: (usage.uses, usage.moved) for name, usage in found.items()
+    }
+
+
 def mine(request: str = "r", key: str | None = "k", **more: float) -> Reservation:
     return Reservation("l_1", key, request, **more)
 

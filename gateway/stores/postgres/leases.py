@@ -1,8 +1,9 @@
-"""Owns the counted uses and bytes in PostgreSQL: each call is one function inside the server, in one round trip.
+"""Owns the counted uses and bytes in PostgreSQL: each call is one function inside the server, in one round trip,
+and many uses that nothing limits are counted in one transaction.
 
 Refuses to own connections (`database`) and tables (`schema`).
 
-Law: every function locks the grant's name (an advisory lock, until the commit) before it reads anything. A
+Law: every call locks the grant's name (an advisory lock, until the commit) before it reads anything. A
 reservation's time is the server's own, as replicas' clocks may be far apart.
 """
 
@@ -13,7 +14,7 @@ from typing import Final
 
 from gateway.core.lease import Lease, Reservation, Room, Settlement, Usage, Use
 from gateway.stores.postgres.database import PostgresDatabase
-from gateway.stores.uses import count_each
+from gateway.stores.uses import CountingSql, together
 
 LEASE_FUNCTIONS: Final = """
     CREATE FUNCTION gateway_clock() RETURNS DOUBLE PRECISION LANGUAGE sql AS $$
@@ -146,6 +147,26 @@ LEASE_FUNCTIONS: Final = """
 """
 """`gateway_open_lease` answers NULL when no use is left."""
 
+_COUNTING: Final = CountingSql.of("gateway_", "$5")
+_USED: Final = """
+WITH used (grant_id, key, moved, at) AS (
+    SELECT grant_id COLLATE "C", key COLLATE "C", moved, at
+    FROM unnest($1::TEXT[], $2::TEXT[], $3::BIGINT[], $4::DOUBLE PRECISION[]) AS u (grant_id, key, moved, at)
+)
+"""
+_LOCK: Final = """
+SELECT pg_advisory_xact_lock(name) FROM
+(SELECT DISTINCT hashtextextended(grant_id, 1) AS name FROM unnest($1::TEXT[]) AS u (grant_id) ORDER BY name) AS grants
+"""
+"""In one order, and before any row: of those who count many, none waits for what another holds in a circle."""
+_SWEEP: Final = """
+DELETE FROM gateway_leases WHERE (grant_id, key) IN (
+    SELECT l.grant_id, l.key FROM gateway_leases AS l WHERE l.expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+"""
+_COUNTED_AT_ONCE: Final = 200
+_SWEPT_FOR_EACH: Final = 8
+
 _GIVE_BACK: Final = "SELECT gateway_give_back($1, $2, $3, $4)"
 _LAPSED: Final = "SELECT grant_id, key, request FROM gateway_reservations WHERE until <= gateway_clock() LIMIT 200"
 
@@ -180,7 +201,17 @@ class PostgresLeases:
         await self._database.read("grants", statement, *names, done.moved, now, *how, mine.seconds)
 
     async def count_uses(self, uses: Sequence[Use], window: float) -> None:
-        await count_each(self, uses, window)
+        for start in range(0, len(uses), _COUNTED_AT_ONCE):
+            some = together(uses[start : start + _COUNTED_AT_ONCE])
+            rows = [list(column) for column in zip(*[(u.grant_id, u.key, u.moved, u.at) for u in some], strict=True)]
+            async with self._database.connection("grants") as tx:
+                async with tx.transaction():
+                    await tx.execute(_LOCK, rows[0])
+                    await tx.execute(_USED + _COUNTING.used, *rows)
+                    opened = await tx.execute(_USED + _COUNTING.opened, *rows, window)
+                    await tx.execute(_USED + _COUNTING.kept, *rows)
+                if opened != "INSERT 0 0":
+                    await tx.execute(_SWEEP, min(rows[3]), _SWEPT_FOR_EACH * len(some))
 
     async def release_lapsed(self) -> int:
         # One at a time: each holds its grant's lock, and none may wait for a lock while it holds another.

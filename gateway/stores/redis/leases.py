@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from gateway.core.lease import Lease, Reservation, Room, Settlement, Usage, Use
 from gateway.stores.redis.server import PREFIX, RedisServer
-from gateway.stores.uses import count_each
 
 _LINGER_SECONDS: Final = 60.0
 """How much longer than its window a lease is kept."""
@@ -65,30 +64,51 @@ local function give_back()
     local left = redis.call('HMGET', usage, 'uses', 'moved')
     if (left[1] or '0') == '0' and (left[2] or '0') == '0' then redis.call('DEL', usage) end
 end
-"""
-"""A lease is `kept` once its use can no longer be given back. Reservations are sorted by when they lapse."""
-
-_OPEN_LEASE: Final = (
-    _COUNTERS
-    + """
-local uses, now, ends, linger, seconds = ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
-local known = redis.call('HMGET', lease, 'ends', 'kept')
-if known[1] and tonumber(known[1]) > tonumber(now) then
-    if known[2] ~= '1' then hold(seconds) end
-    return 0
+local function open_lease(uses, now, ends, linger, seconds)
+    local known = redis.call('HMGET', lease, 'ends', 'kept')
+    if known[1] and tonumber(known[1]) > tonumber(now) then
+        if known[2] ~= '1' then hold(seconds) end
+        return 0
+    end
+    if uses ~= '' and tonumber(redis.call('HGET', usage, 'uses') or 0) >= tonumber(uses) then return false end
+    add(usage, 'uses', 1)
+    add(usage, 'moved', 0)
+    redis.call('HSET', usage, 'last', now)
+    redis.call('DEL', lease)
+    redis.call('HSET', lease, 'ends', ends, 'moved', 0, 'kept', 0)
+    redis.call('PEXPIRE', lease, linger)
+    hold(seconds)
+    return 1
 end
-if uses ~= '' and tonumber(redis.call('HGET', usage, 'uses') or 0) >= tonumber(uses) then return false end
-add(usage, 'uses', 1)
-add(usage, 'moved', 0)
-redis.call('HSET', usage, 'last', now)
-redis.call('DEL', lease)
-redis.call('HSET', lease, 'ends', ends, 'moved', 0, 'kept', 0)
-redis.call('PEXPIRE', lease, linger)
-hold(seconds)
-return 1
+local function settle(moved, now, ends, keeps, bounded, seconds)
+    local reserved = held()
+    if bounded == '1' and above(moved, reserved) then moved = reserved end
+    local freed = reserved
+    if ends ~= '1' and above(reserved, moved) then freed = moved end
+    local counted = {usage}
+    if redis.call('EXISTS', lease) == 1 then
+        counted = {usage, lease}
+        if keeps == '1' then redis.call('HSET', lease, 'kept', 1) end
+    end
+    for _, name in ipairs(counted) do
+        add(name, 'moved', moved)
+        less(name, 'moved', freed)
+        less(name, 'held', freed)
+    end
+    add(usage, 'uses', 0)
+    redis.call('HSET', usage, 'last', now)
+    if ends == '1' then
+        finish()
+    elseif redis.call('EXISTS', p .. 'reserved:' .. id .. ':' .. request) == 1 then
+        less(p .. 'reserved:' .. id .. ':' .. request, 'held', freed)
+        hold(seconds)
+    end
+end
 """
-)
-"""Answers 1 for a fresh lease, 0 for a joined one, nil when no use is left."""
+"""A lease is `kept` once its use can no longer be given back. Reservations are sorted by when they lapse.
+`open_lease` answers 1 for a fresh lease, 0 for a joined one, nil when no use is left."""
+
+_OPEN_LEASE: Final = _COUNTERS + "return open_lease(ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9])"
 
 _GIVE_BACK: Final = _COUNTERS + "give_back()"
 
@@ -143,32 +163,27 @@ return room
 _SETTLE: Final = (
     _COUNTERS
     + """
-local moved, now, ends, keeps, bounded, seconds = ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
-local reserved = held()
-if bounded == '1' and above(moved, reserved) then moved = reserved end
-local freed = reserved
-if ends ~= '1' and above(reserved, moved) then freed = moved end
-local counted = {usage}
-if redis.call('EXISTS', lease) == 1 then
-    counted = {usage, lease}
-    if keeps == '1' then redis.call('HSET', lease, 'kept', 1) end
-end
-for _, name in ipairs(counted) do
-    add(name, 'moved', moved)
-    less(name, 'moved', freed)
-    less(name, 'held', freed)
-end
-add(usage, 'uses', 0)
-redis.call('HSET', usage, 'last', now)
-if ends == '1' then
-    finish()
-elseif redis.call('EXISTS', p .. 'reserved:' .. id .. ':' .. request) == 1 then
-    less(p .. 'reserved:' .. id .. ':' .. request, 'held', freed)
-    hold(seconds)
+settle(ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10])
+return 1
+"""
+)
+
+_COUNT_USES: Final = (
+    _COUNTERS
+    + """
+for first = 6, #ARGV, 5 do
+    id, key = ARGV[first], ARGV[first + 1]
+    usage, lease = p .. 'usage:' .. id, p .. 'lease:' .. id .. ':' .. key
+    open_lease('', ARGV[first + 3], ARGV[first + 4], ARGV[5], 0)
+    settle(ARGV[first + 2], ARGV[first + 3], '0', '1', '0', 0)
 end
 return 1
 """
 )
+"""In nobody's name, so that nothing is held or ends."""
+
+_COUNTED_AT_ONCE: Final = 200
+"""Uses: the server does nothing else meanwhile."""
 
 
 class RedisLeases:
@@ -179,8 +194,7 @@ class RedisLeases:
 
     async def open_lease(self, mine: Reservation, uses: int | None, now: float, window: float) -> Lease | None:
         allowed = "" if uses is None else uses
-        linger = int((window + _LINGER_SECONDS) * 1000)
-        fresh = await self._count(_OPEN_LEASE, mine, allowed, repr(now), repr(now + window), linger)
+        fresh = await self._count(_OPEN_LEASE, mine, allowed, repr(now), repr(now + window), _lingers(window))
         return None if fresh is None else Lease(mine.grant_id, mine.key or "", fresh=bool(fresh))
 
     async def give_back(self, mine: Reservation) -> None:
@@ -198,7 +212,13 @@ class RedisLeases:
         await self._count(_SETTLE, mine, done.moved, repr(now), *how)
 
     async def count_uses(self, uses: Sequence[Use], window: float) -> None:
-        await count_each(self, uses, window)
+        for start in range(0, len(uses), _COUNTED_AT_ONCE):
+            some = [
+                value
+                for use in uses[start : start + _COUNTED_AT_ONCE]
+                for value in (use.grant_id, use.key, use.moved, repr(use.at), repr(use.at + window))
+            ]
+            await self._server.run("grants", _COUNT_USES, "", "", "", _lingers(window), *some)
 
     async def release_lapsed(self) -> int:
         return int(await self._server.run("grants", _RELEASE, "", "", ""))
@@ -210,6 +230,11 @@ class RedisLeases:
     async def _count(self, script: str, mine: Reservation, *values: object) -> Any:
         names = (mine.grant_id, mine.key or "", mine.request)
         return await self._server.run("grants", script, *names, *values, repr(mine.seconds))
+
+
+def _lingers(window: float) -> int:
+    """Milliseconds for which a lease is kept."""
+    return int((window + _LINGER_SECONDS) * 1000)
 
 
 async def read_usage(client: Any, grant_ids: Sequence[str]) -> dict[str, Usage]:

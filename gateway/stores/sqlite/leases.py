@@ -9,12 +9,12 @@ written.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from sqlite3 import Connection
 from typing import Final
 
 from gateway.core.lease import Lease, Reservation, Room, Settlement, Usage, Use
 from gateway.stores.sqlite.database import SqliteDatabase
+from gateway.stores.uses import CountingSql, together
 
 _USE_ONE: Final = """
 INSERT INTO usage (grant_id, uses, moved, last_used_at) SELECT :id, 1, 0, :now WHERE :uses IS NULL OR :uses > 0
@@ -37,22 +37,7 @@ _SETTLE: Final = """
 INSERT INTO usage (grant_id, uses, moved, last_used_at) VALUES (:id, 0, MAX(0, :change), :now)
 ON CONFLICT (grant_id) DO UPDATE SET moved = MAX(0, moved + :change), last_used_at = :now
 """
-_COUNT_USED: Final = """
-INSERT INTO usage (grant_id, uses, moved, last_used_at)
-SELECT u.grant_id, count(*) - count(l.key), sum(u.moved), max(u.at)
-FROM used AS u LEFT JOIN leases AS l ON l.grant_id = u.grant_id AND l.key = u.key AND l.expires_at > u.at
-GROUP BY u.grant_id
-ON CONFLICT (grant_id) DO UPDATE
-SET uses = uses + excluded.uses, moved = moved + excluded.moved, last_used_at = excluded.last_used_at
-"""
-_COUNT_OPENED: Final = """
-INSERT OR REPLACE INTO leases SELECT u.grant_id, u.key, u.at + ?, 0, 0 FROM used AS u WHERE NOT EXISTS
-(SELECT 1 FROM leases AS l WHERE l.grant_id = u.grant_id AND l.key = u.key AND l.expires_at > u.at)
-"""
-_COUNT_KEPT: Final = """
-UPDATE leases SET moved = leases.moved + u.moved, kept = 1 FROM used AS u
-WHERE leases.grant_id = u.grant_id AND leases.key = u.key
-"""
+_COUNTING: Final = CountingSql.of("", "?")
 _SWEEP: Final = """
 DELETE FROM leases WHERE (grant_id, key) IN (SELECT grant_id, key FROM leases WHERE expires_at <= ? LIMIT ?)
 """
@@ -86,13 +71,8 @@ class SqliteLeases:
         await self._database.write("grants", lambda tx: self._settle(tx, mine, done, now))
 
     async def count_uses(self, uses: Sequence[Use], window: float) -> None:
-        together: dict[tuple[str, str], Use] = {}
-        for use in uses:
-            name = use.grant_id, use.key
-            known = together.get(name)
-            together[name] = use if known is None else replace(use, moved=known.moved + use.moved)
-        if together:
-            await self._database.write("grants", lambda tx: _count_uses(tx, list(together.values()), window))
+        if uses:
+            await self._database.write("grants", lambda tx: _count_uses(tx, together(uses), window))
 
     async def release_lapsed(self) -> int:
         now = self._database.clock()
@@ -165,18 +145,15 @@ class SqliteLeases:
 
 
 def _count_uses(tx: Connection, uses: Sequence[Use], window: float) -> None:
-    """Each of another lease: what opening and settling them would come to, in as few statements as one takes.
-
-    Between two statements the event loop's thread waits for this one, or this for it.
-    """
+    """In as few statements as one takes: between two, the event loop's thread waits for this one, or this for it."""
     places = ", ".join(["(?, ?, ?, ?)"] * len(uses))
     used = f"WITH used (grant_id, key, moved, at) AS (VALUES {places})"
     values = [value for use in uses for value in (use.grant_id, use.key, use.moved, use.at)]
-    tx.execute(used + _COUNT_USED, values)
-    opened = tx.execute(used + _COUNT_OPENED, [*values, window]).rowcount
+    tx.execute(used + _COUNTING.used, values)
+    opened = tx.execute(used + _COUNTING.opened, [*values, window]).rowcount
     if opened:
         tx.execute(_SWEEP, (min(use.at for use in uses), opened * _SWEPT_AT_ONCE))
-    tx.execute(used + _COUNT_KEPT, values)
+    tx.execute(used + _COUNTING.kept, values)
 
 
 def _end(tx: Connection, mine: Reservation) -> int:
