@@ -147,8 +147,8 @@ class Ledger(Protocol):
         """
         ...
 
-    async def audit(self, event: AuditEvent) -> None:
-        """Add the event to the one trail that all replicas share, chained to its last entry.
+    async def audit(self, *events: AuditEvent) -> None:
+        """Add the events to the one trail that all replicas share, each chained to the entry before.
 
         Durable before it returns.
         """

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -40,6 +40,15 @@ def chain_event(event: AuditEvent, head: TrailHead) -> AuditEntry:
         }
     )
     return AuditEntry(head.number + 1, text, _digest(text))
+
+
+def chain_events(events: Sequence[AuditEvent], head: TrailHead) -> list[AuditEntry]:
+    """The events as the next entries, each after the one before it."""
+    entries: list[AuditEntry] = []
+    for event in events:
+        entries.append(chain_event(event, head))
+        head = TrailHead(entries[-1].number, entries[-1].digest)
+    return entries
 
 
 def entry_fields(entry: AuditEntry) -> dict[str, Any]:

@@ -177,7 +177,7 @@ class CentralGrants:
     async def _refuse(self, *_: object) -> NoReturn:
         raise _elsewhere()
 
-    get = create = save = page = count = _refuse
+    get = create = save = save_all = page = count = _refuse
 
     async def _nothing(self, _: float) -> int:
         return 0

@@ -21,7 +21,7 @@ from gateway.core.record import AuditEntry, AuditEvent, Record, RecordPage, Trai
 from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import SecretHash
-from gateway.core.trail import chain_event
+from gateway.core.trail import chain_events
 from gateway.core.values import dataclass
 from gateway.stores.codec import check_filter, check_storable, check_targets, read_cursor, write_cursor
 from gateway.stores.engine import Engine
@@ -146,6 +146,9 @@ class MemoryGrants:
         self._tables.add_entry(FeedKind.CHANGED, stored.id, at=self._tables.clock())
         self._tables.notifier.notify()
         return stored
+
+    async def save_all(self, grants: Sequence[Grant]) -> Sequence[Grant | None]:
+        return [await self.save(grant) for grant in grants]
 
     async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> GrantPage:
         check_filter(wanted)
@@ -388,10 +391,10 @@ class MemoryLedger:
         more = write_cursor("e", left[limit - 1][0]) if len(left) > limit else None
         return RecordPage([record for _, record in left[:limit]], more)
 
-    async def audit(self, event: AuditEvent) -> None:
-        entry = chain_event(event, self._head)
-        self._trail.append(entry)
-        self._head = TrailHead(entry.number, entry.digest)
+    async def audit(self, *events: AuditEvent) -> None:
+        entries = chain_events(events, self._head)
+        self._trail += entries
+        self._head = TrailHead(entries[-1].number, entries[-1].digest)
 
     async def trail(self, after: int, limit: int) -> TrailPage:
         return TrailPage([entry for entry in self._trail if entry.number > after][:limit], self._head)

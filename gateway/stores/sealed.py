@@ -61,6 +61,10 @@ class SealedGrants:
         saved = await self._store.save(self._seal(grant))
         return None if saved is None else self._show(saved)
 
+    async def save_all(self, grants: Sequence[Grant]) -> Sequence[Grant | None]:
+        saved = await self._store.save_all([self._seal(grant) for grant in grants])
+        return [None if grant is None else self._show(grant) for grant in saved]
+
     async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> GrantPage:
         page = await self._store.page(wanted, cursor, limit)
         return GrantPage([self._show(grant) for grant in page.grants], page.cursor)

@@ -144,6 +144,21 @@ async def test_save_with_an_old_version_changes_nothing(engine: Engine) -> None:
     assert kept.label == "mine"
 
 
+async def test_several_are_saved_at_once(engine: Engine) -> None:
+    """Each as if it were alone: those that somebody else was faster with are told, and keep none of the others back."""
+    first, second, third = [await engine.grants.create(link()) for _ in range(3)]
+    theirs = await engine.grants.save(replace(second, label="theirs"))
+    before = (await engine.feed.since(0, 100))[-1].serial
+    saved = await engine.grants.save_all(
+        [replace(grant, label="mine") for grant in (first, second, third, link("l_never"))]
+    )
+    mine = [replace(grant, label="mine", version=2) for grant in (first, third)]
+    assert [mine[0], None, mine[1], None] == list(saved)
+    assert [mine[0], theirs, mine[1]] == [await engine.grants.get(grant.id) for grant in (first, second, third)]
+    assert [first.id, third.id] == [entry.name for entry in await engine.feed.since(before, 100)]
+    assert [] == list(await engine.grants.save_all([]))
+
+
 async def test_parallel_saves_have_one_winner(engine: Engine) -> None:
     """Optimistic locking holds under parallel callers."""
     first = await engine.grants.create(link())

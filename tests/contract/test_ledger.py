@@ -124,6 +124,23 @@ async def test_the_trail_is_one_chain(engine: Engine) -> None:
     assert list((await engine.ledger.trail(5, 10)).entries) == []
 
 
+async def test_several_events_are_one_write(engine: Engine, rival: Engine) -> None:
+    """They follow each other in the one chain, and none is lost or comes twice where another writer comes between."""
+    events = [AuditEvent(at=NOW, actor="admin:ops", act="revoke", target=f"l_{number}") for number in range(40)]
+    turns = [events[start : start + 5] for start in range(0, 40, 5)]
+    await asyncio.gather(
+        *((engine, rival)[number % 2].ledger.audit(*some) for number, some in enumerate(turns)),
+    )
+    page = await engine.ledger.trail(0, 100)
+    inspection = Inspection()
+    assert [] == [*inspection.faults(page.entries), *inspection.end(page.head)]
+    found = [entry_fields(entry)["target"] for entry in page.entries]
+    assert sorted(event.target for event in events) == sorted(found)
+    for some in turns:
+        mine = [target for target in found if target in {event.target for event in some}]
+        assert [event.target for event in some] == mine
+
+
 async def test_an_empty_trail_has_a_head(engine: Engine) -> None:
     """It is number 0, so that an empty export can be told from a cut one."""
     assert await engine.ledger.trail(0, 10) == TrailPage([], TrailHead())

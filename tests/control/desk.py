@@ -114,10 +114,10 @@ class FailingLedger:
         self.down = True
         self.acts: list[str] = []
 
-    async def audit(self, event: AuditEvent) -> None:
+    async def audit(self, *events: AuditEvent) -> None:
         if self.down:
             raise DependencyDown("audit", "down")
-        self.acts.append(event.act)
+        self.acts += [event.act for event in events]
 
 
 @dataclass

@@ -116,3 +116,15 @@ async def test_rows_of_before_are_counted_as_unsealed() -> None:
     await store.grants.create(link())
     await store.grants.create(link(password="scrypt$a$b"))
     assert {UNSEALED: 1} == await count_seals(store.grants)
+
+
+async def test_what_is_saved_at_once_is_sealed_and_shown_opened() -> None:
+    """As one alone is: no secret reaches the store as it is, and none above it is wrapped."""
+    store = open_memory()
+    made = [await store.grants.create(link(password="scrypt$a$b")) for _ in range(2)]
+    gone = replace(made[1], version=9)
+    saved = await sealed(store, FIRST).save_all([made[0], gone])
+    assert [replace(made[0], version=2), None] == list(saved)
+    kept = await store.grants.get(made[0].id)
+    assert kept is not None
+    assert (kept.password or "").startswith("sealed$")

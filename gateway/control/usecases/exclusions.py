@@ -9,10 +9,10 @@ and nobody else. It ends what there is: a link that is made later is another one
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Final
 
 from gateway.control.caller import Admitted, Reach
 from gateway.control.usecases.grants import GrantUseCases, list_all
@@ -21,8 +21,12 @@ from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantFilter, GrantKind
 from gateway.core.holders import MOST_EXCLUDED, Holders
 from gateway.core.reasons import Reason, Refused
+from gateway.core.record import Act
 from gateway.core.said import phrase
 from gateway.core.values import dataclass
+
+_AT_ONCE: Final = 200
+"""How many links are written at once: others who write wait for that long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class Exclusions(GrantUseCases):
             DependencyDown: a store cannot answer; links that were reached before are done.
         """
         count, known, full = 0, False, ""
+        meant: list[Grant] = []
         async for grant in self._find(caller.reach, of):
             if grant.holders is None or (issued_before is not None and grant.issued_at >= issued_before):
                 continue
@@ -60,8 +65,12 @@ class Exclusions(GrantUseCases):
                 full = grant.id
                 continue
             count += 1
-            if not dry_run:
-                await self._write(caller, grant.id, of.address, reason)
+            meant += [] if dry_run else [grant]
+            if len(meant) == _AT_ONCE:
+                await self._write(caller, meant, of.address, reason)
+                meant = []
+        if meant:
+            await self._write(caller, meant, of.address, reason)
         if full:
             detail = phrase(
                 "excludes_most",
@@ -85,15 +94,27 @@ class Exclusions(GrantUseCases):
             if grant.revoked_at is None:
                 yield grant
 
-    async def _write(self, caller: Admitted, link_id: str, address: str, reason: str) -> None:
-        def change(grant: Grant) -> Grant:
-            holders: Holders | None = grant.holders
-            if holders is None or not holders.may_admit(address) or len(holders.excluded) >= MOST_EXCLUDED:
-                return grant
-            return replace(grant, holders=replace(holders, excluded=(*holders.excluded, address)))
+    async def _write(self, caller: Admitted, links: Sequence[Grant], address: str, reason: str) -> None:
+        """One write for all of them, and one for what is audited; a link that others change meanwhile is read again."""
+        saved = await self.stores.grants.save_all([_excluding(link, address) for link in links])
+        await self.live.apply_now()
+        done = {link.id: _tell(reason, link) for link, one in zip(links, saved, strict=True) if one is not None}
+        if done:
+            await self.journal.note_all(caller.principal, Act.LINK_EXCLUDE, done)
+        for link in links:
+            if link.id not in done:
+                find = partial(self.find_own, caller.reach, GrantKind.LINK, link.id)
+                change = partial(_excluding, address=address)
+                await self.edit_grant(caller, "exclude", find, change, lambda grant, _: _tell(reason, grant))
 
-        def tell(grant: Grant, _: Grant) -> dict[str, Any]:
-            return {"reason": reason, "owner": str(grant.owner)}
 
-        find = partial(self.find_own, caller.reach, GrantKind.LINK, link_id)
-        await self.edit_grant(caller, "exclude", find, change, tell)
+def _excluding(link: Grant, address: str) -> Grant:
+    """The link without this person; as it is, if it is not for them or cannot exclude more."""
+    holders: Holders | None = link.holders
+    if holders is None or not holders.may_admit(address) or len(holders.excluded) >= MOST_EXCLUDED:
+        return link
+    return replace(link, holders=replace(holders, excluded=(*holders.excluded, address)))
+
+
+def _tell(reason: str, link: Grant) -> dict[str, str]:
+    return {"reason": reason, "owner": str(link.owner)}

@@ -6,7 +6,7 @@ Refuses to own where events are stored. No secret ever enters an event.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from gateway.core.attempt import Principal
@@ -35,11 +35,20 @@ class Journal:
         Raises:
             DependencyDown: the ledger is down and the posture is closed. The act itself stands and may be repeated.
         """
-        event = AuditEvent(at=self.clock(), actor=str(actor), act=act, target=target, detail=detail)
-        self.tell(event)
+        await self.note_all(actor, act, {target: detail})
+
+    async def note_all(self, actor: Principal, act: Act, details: Mapping[str, dict[str, str]]) -> None:
+        """The same of several targets, an event for each, with its detail."""
+        events = [
+            AuditEvent(at=self.clock(), actor=str(actor), act=act, target=target, detail=detail)
+            for target, detail in details.items()
+        ]
+        for event in events:
+            self.tell(event)
         try:
-            await self.ledger.audit(event)
+            await self.ledger.audit(*events)
         except DependencyDown:
             if self.required():
                 raise
-            _log.exception("audit event lost: %s %s %s", event.actor, act, target)
+            for event in events:
+                _log.exception("audit event lost: %s %s %s", event.actor, act, event.target)

@@ -5,6 +5,7 @@ Refuses to own connections (`database`) and revoking (`feed`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from gateway.core.grant import Grant, GrantFilter, GrantPage
@@ -68,17 +69,25 @@ class PostgresGrants:
             return grant_of(GrantRow(*row))
 
     async def save(self, grant: Grant) -> Grant | None:
-        check_storable(grant)
-        columns = edited_columns(grant)
-        changes = ", ".join(f"{name} = ${number}" for number, name in enumerate(columns, 3))
+        return (await self.save_all([grant]))[0]
+
+    async def save_all(self, grants: Sequence[Grant]) -> Sequence[Grant | None]:
+        if not grants:
+            return []
+        for grant in grants:
+            check_storable(grant)
+        edits = [(grant.id, grant.version, edited_columns(grant)) for grant in grants]
+        changes = ", ".join(f"{name} = ${number}" for number, name in enumerate(edits[0][2], 3))
         statement = f"UPDATE gateway_grants AS g SET {changes}, version = version + 1 WHERE id = $1 AND version = $2"  # noqa: S608
-        async with self._database.writing_feed("grants", 1) as (tx, serial):
-            values = (grant.id, grant.version, *columns.values())
-            row = await tx.fetchrow(f"{statement} RETURNING {GRANT_COLUMNS}", *values)
-            if row is None:
-                return None
-            await add_entries(tx, [FeedEntry(serial, FeedKind.CHANGED, grant.id, at=self._database.clock())])
-            return grant_of(GrantRow(*row))
+        now = self._database.clock()
+        async with self._database.writing_feed("grants", len(grants)) as (tx, last):
+            values = [(name, version, *columns.values()) for name, version, columns in edits]
+            rows = await tx.fetchmany(f"{statement} RETURNING {GRANT_COLUMNS}", values)
+            saved = {grant.id: grant for grant in (grant_of(GrantRow(*row)) for row in rows)}
+            serials = range(last - len(grants) + 1, last + 1)
+            numbered = zip(serials, saved, strict=False)
+            await add_entries(tx, [FeedEntry(serial, FeedKind.CHANGED, name, at=now) for serial, name in numbered])
+        return [saved.get(grant.id) for grant in grants]
 
     async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> GrantPage:
         check_filter(wanted)

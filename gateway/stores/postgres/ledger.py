@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from gateway.core.record import AuditEntry, AuditEvent, Record, RecordPage, TrailHead, TrailPage
-from gateway.core.trail import chain_event
+from gateway.core.trail import chain_events
 from gateway.stores.codec import read_cursor, record_page, record_texts, storable_id
 from gateway.stores.postgres.database import PostgresDatabase
 
@@ -67,13 +67,15 @@ class PostgresLedger:
         statement = "SELECT number, document FROM gateway_records WHERE number > $1 ORDER BY number LIMIT $2"
         return record_page("e", await self._database.read("audit", statement, after, limit + 1), limit)
 
-    async def audit(self, event: AuditEvent) -> None:
+    async def audit(self, *events: AuditEvent) -> None:
         async with self._database.connection("audit") as tx, tx.transaction():
             # The lock on this row is what makes one chain of many writers.
             head = TrailHead(*await tx.fetchrow("SELECT number, digest FROM gateway_trail_head FOR UPDATE"))
-            entry = chain_event(event, head)
-            await tx.execute("INSERT INTO gateway_trail VALUES ($1, $2, $3)", entry.number, entry.text, entry.digest)
-            await tx.execute("UPDATE gateway_trail_head SET number = $1, digest = $2", entry.number, entry.digest)
+            entries = chain_events(events, head)
+            rows = [(entry.number, entry.text, entry.digest) for entry in entries]
+            await tx.executemany("INSERT INTO gateway_trail VALUES ($1, $2, $3)", rows)
+            last = entries[-1]
+            await tx.execute("UPDATE gateway_trail_head SET number = $1, digest = $2", last.number, last.digest)
 
     async def trail(self, after: int, limit: int) -> TrailPage:
         (head,) = await self._database.read("audit", "SELECT number, digest FROM gateway_trail_head")

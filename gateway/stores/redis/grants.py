@@ -122,12 +122,19 @@ class RedisGrants:
         return await self._require(known.decode())
 
     async def save(self, grant: Grant) -> Grant | None:
-        check_storable(grant)
-        fixed = (grant.id, grant.version, grant.hash.hex(), repr(self._server.clock()))
-        done = await self._server.write("grants", _SAVE, *fixed, *edited_fields(grant))
-        if done < 0:
+        return (await self.save_all([grant]))[0]
+
+    async def save_all(self, grants: Sequence[Grant]) -> Sequence[Grant | None]:
+        now = repr(self._server.clock())
+        edits = []
+        for grant in grants:
+            check_storable(grant)
+            edits.append((grant.id, grant.version, grant.hash.hex(), now, *edited_fields(grant)))
+        done = await self._server.write_all("grants", _SAVE, edits)
+        if any(answer < 0 for answer in done):
             raise ValueError("a grant with this secret exists")
-        return await self._require(grant.id) if done else None
+        saved = await self._read_all([grant.id for grant, answer in zip(grants, done, strict=True) if answer])
+        return [saved.get(grant.id) for grant in grants]
 
     async def page(self, wanted: GrantFilter, cursor: str | None, limit: int) -> GrantPage:
         return await read_page(self._server, wanted, cursor, limit)
@@ -155,6 +162,15 @@ class RedisGrants:
         with self._server.reach("grants") as client:
             return _read_row(await client.hmget(f"{PREFIX}grant:{grant_id}", GrantRow._fields))
 
+    async def _read_all(self, names: Sequence[str]) -> dict[str, Grant]:
+        """Those of them that are there."""
+        with self._server.reach("grants") as client:
+            pipe = client.pipeline(transaction=False)
+            for name in names:
+                pipe.hmget(f"{PREFIX}grant:{name}", GrantRow._fields)
+            rows = await pipe.execute()
+        return {grant.id: grant for grant in map(_read_row, rows) if grant is not None}
+
     async def _require(self, grant_id: str) -> Grant:
         grant = await self._read(grant_id)
         if grant is None:
@@ -170,13 +186,8 @@ class RedisGrants:
                 )
                 if not found:
                     return
-                pipe = client.pipeline(transaction=False)
-                for name, _ in found:
-                    pipe.hmget(f"{PREFIX}grant:{name.decode()}", GrantRow._fields)
-                rows = await pipe.execute()
-            for grant in map(_read_row, rows):
-                if grant is not None:
-                    yield grant
+            for grant in (await self._read_all([name.decode() for name, _ in found])).values():
+                yield grant
             below = f"({int(found[-1][1])}"
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from gateway.core.record import AuditEntry, AuditEvent, Record, RecordPage, TrailHead, TrailPage
-from gateway.core.trail import chain_event
+from gateway.core.trail import chain_events
 from gateway.stores.codec import (
     read_cursor,
     read_place,
@@ -117,14 +117,18 @@ class RedisLedger:
         more = write_place("e", *found[limit - 1][:2]) if len(found) > limit else None
         return RecordPage([record_from(text) for _, _, text in found[:limit]], more)
 
-    async def audit(self, event: AuditEvent) -> None:
+    async def audit(self, *events: AuditEvent) -> None:
         async with self._adding:  # the writers of one process need not race each other
-            added = False
-            while not added:
+            while events:
                 head = await self._head()
-                entry = chain_event(event, head)
-                values = (head.digest, entry.number, entry.text, entry.digest)
-                added = await self._server.write("audit", _ADD_TO_TRAIL, *values)
+                entries = chain_events(events, head)
+                befores = [head.digest, *(entry.digest for entry in entries)]
+                calls = [
+                    (before, entry.number, entry.text, entry.digest)
+                    for before, entry in zip(befores, entries, strict=False)
+                ]
+                # Where another process comes in between, all that follow it are refused.
+                events = events[sum(await self._server.write_all("audit", _ADD_TO_TRAIL, calls)) :]
 
     async def trail(self, after: int, limit: int) -> TrailPage:
         head = await self._head()

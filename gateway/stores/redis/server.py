@@ -9,7 +9,7 @@ by the client, because most of them count something.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -84,17 +84,24 @@ class RedisServer:
 
     async def write(self, dependency: Dependency, script: str, *values: object) -> Any:
         """Run a script and wait until its effects are synced, on one connection."""
+        return (await self.write_all(dependency, script, [values]))[0]
+
+    async def write_all(self, dependency: Dependency, script: str, calls: Sequence[Sequence[object]]) -> list[Any]:
+        """The same for several calls of one script, one after the other."""
         with self.reach(dependency) as client:
             pipe = client.pipeline(transaction=False)
-            await client.register_script(script)(args=[PREFIX, *values], client=pipe)
+            for values in calls:
+                await client.register_script(script)(args=[PREFIX, *values], client=pipe)
             return await self.sync(dependency, pipe)
 
-    async def sync(self, dependency: Dependency, pipe: Any) -> Any:
-        """Execute a pipeline of one command and wait until its effects are synced; returns its answer."""
+    async def sync(self, dependency: Dependency, pipe: Any) -> list[Any]:
+        """Execute a pipeline and wait until its effects are synced; returns its answers."""
         with self.reach(dependency):
-            if self._syncs:
-                pipe.execute_command("WAITAOF", 1, 0, _SYNC_MILLISECONDS)
-            answer, *synced = await pipe.execute()
-            if synced and not synced[0][0]:
+            if not self._syncs:
+                answers: list[Any] = await pipe.execute()
+                return answers
+            pipe.execute_command("WAITAOF", 1, 0, _SYNC_MILLISECONDS)
+            *answers, synced = await pipe.execute()
+            if not synced[0]:
                 raise TimeoutError
-            return answer
+            return answers

@@ -8,6 +8,7 @@ written.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from sqlite3 import Connection
 from typing import Final
@@ -55,8 +56,13 @@ class SqliteGrants:
         return stored
 
     async def save(self, grant: Grant) -> Grant | None:
-        check_storable(grant)
-        stored = await self._database.write("grants", lambda tx: _update_grant(tx, grant, self._database.clock()))
+        return (await self.save_all([grant]))[0]
+
+    async def save_all(self, grants: Sequence[Grant]) -> Sequence[Grant | None]:
+        for grant in grants:
+            check_storable(grant)
+        now = self._database.clock()
+        stored = await self._database.write("grants", lambda tx: [_update_grant(tx, grant, now) for grant in grants])
         self._database.notifier.notify()
         return stored
 

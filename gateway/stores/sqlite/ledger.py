@@ -11,7 +11,7 @@ from sqlite3 import Connection
 from typing import Final
 
 from gateway.core.record import AuditEntry, AuditEvent, Record, RecordPage, TrailHead, TrailPage
-from gateway.core.trail import chain_event
+from gateway.core.trail import chain_events
 from gateway.stores.codec import read_cursor, record_page, record_texts, storable_id
 from gateway.stores.sqlite.database import SqliteDatabase
 
@@ -56,8 +56,8 @@ class SqliteLedger:
         statement = "SELECT number, document FROM records WHERE number > ? ORDER BY number LIMIT ?"
         return record_page("e", await self._database.scan("audit", statement, (after, limit + 1)), limit)
 
-    async def audit(self, event: AuditEvent) -> None:
-        await self._database.write("audit", lambda tx: _add_to_trail(tx, event))
+    async def audit(self, *events: AuditEvent) -> None:
+        await self._database.write("audit", lambda tx: _add_to_trail(tx, events))
 
     async def trail(self, after: int, limit: int) -> TrailPage:
         heads = self._database.read("audit", "SELECT number, digest FROM trail_head")
@@ -89,12 +89,13 @@ def _append(tx: Connection, rows: Sequence[tuple[str | None, float, str]]) -> No
         tx.execute(statement, list(chain.from_iterable(some)))
 
 
-def _add_to_trail(tx: Connection, event: AuditEvent) -> None:
+def _add_to_trail(tx: Connection, events: Sequence[AuditEvent]) -> None:
     found = tx.execute("SELECT number, digest FROM trail_head").fetchone()
-    entry = chain_event(event, TrailHead() if found is None else TrailHead(*found))
-    tx.execute("INSERT INTO trail VALUES (?, ?, ?)", (entry.number, entry.text, entry.digest))
+    entries = chain_events(events, TrailHead() if found is None else TrailHead(*found))
+    rows = [(entry.number, entry.text, entry.digest) for entry in entries]
+    tx.executemany("INSERT INTO trail VALUES (?, ?, ?)", rows)
     change = "INSERT INTO trail_head VALUES (?, ?)" if found is None else "UPDATE trail_head SET number = ?, digest = ?"
-    tx.execute(change, (entry.number, entry.digest))
+    tx.execute(change, (entries[-1].number, entries[-1].digest))
 
 
 def _prune(tx: Connection, before: float) -> tuple[int, bool]:

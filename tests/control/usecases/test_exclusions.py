@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gateway.control.usecases import exclusions as room
+from gateway.core.grant import Grant
 from gateway.core.trail import entry_fields
 from tests.control.desk import ADMIN, APP, Desk
 
@@ -132,3 +135,42 @@ async def test_a_link_that_excludes_as_many_as_it_can_is_told(desk: Desk, monkey
 async def test_what_names_nobody_or_too_much_is_no_target(desk: Desk, body: dict[str, str]) -> None:
     """422, before anything is looked for."""
     assert 422 == (await desk.ask("POST", "/v1/revocations", body)).status
+
+
+async def test_many_are_excluded_from_by_few_writes(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many links at once, and what is audited of them as well: an event for each."""
+    monkeypatch.setattr(room, "_AT_ONCE", 3)
+    paths = [await linked(desk, domains=["acme.example"]) for _ in range(7)]
+    grants, ledger = desk.state.grants, desk.state.ledger
+    saves, audits = [], []
+    real, written = grants.save_all, ledger.audit
+    monkeypatch.setattr(grants, "save_all", lambda given: saves.append(len(given)) or real(given))
+    monkeypatch.setattr(ledger, "audit", lambda *events: audits.append(len(events)) or written(*events))
+    assert 7 == (await revoke(desk))["revoked"]
+    assert ([3, 3, 1], [3, 3, 1]) == (saves, audits)
+    assert [[ANN]] * 7 == await excluded(desk, *paths)
+    entries = [entry_fields(entry) for entry in desk.state.ledger._trail]
+    told = [entry["target"] for entry in entries if entry["act"] == "link.exclude"]
+    assert sorted(path.rpartition("/")[2] for path in paths) == sorted(told)
+
+
+async def test_a_link_that_is_edited_meanwhile_is_excluded_from_as_well(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What somebody else wrote in between stays, and its event tells of the exclusion once."""
+    one, two = await linked(desk, domains=["acme.example"]), await linked(desk, domains=["acme.example"])
+    grants = desk.state.grants
+    real = grants.save_all
+
+    async def save_all(given: Sequence[Grant]) -> Sequence[Grant | None]:
+        theirs = await grants.get(one.rpartition("/")[2])
+        assert theirs is not None
+        await grants.save(replace(theirs, filename="theirs.pdf"))
+        return await real(given)
+
+    monkeypatch.setattr(grants, "save_all", save_all)
+    assert 2 == (await revoke(desk))["revoked"]
+    assert [[ANN], [ANN]] == await excluded(desk, one, two)
+    assert "theirs.pdf" == (await desk.ask("GET", one)).json["filename"]
+    acts = [entry_fields(entry)["act"] for entry in desk.state.ledger._trail]
+    assert 2 == acts.count("link.exclude")
