@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import field, replace
 from typing import Final
 
@@ -27,6 +27,7 @@ from gateway.stores.codec import check_filter, check_storable, check_targets, re
 from gateway.stores.engine import Engine
 from gateway.stores.limits import MemoryLimits
 from gateway.stores.lists import page_steps
+from gateway.stores.memory_seals import MemorySeals
 from gateway.stores.memory_shelves import MemoryShelves
 from gateway.stores.notifier import Notifier
 from gateway.stores.select import IDEMPOTENCY_WINDOW, ended_before, hit, lapsed_session, wants
@@ -169,22 +170,6 @@ class MemoryGrants:
         ended = [grant for grant in self._tables.grants.values() if ended_before(grant, before)]
         self._tables.forget(ended)
         return len(ended)
-
-
-class MemorySeals:
-    """A `SealBook`."""
-
-    def __init__(self) -> None:
-        self._seals: dict[int, str] = {}
-
-    async def seals(self) -> Mapping[int, str]:
-        return dict(self._seals)
-
-    async def note_seal(self, number: int, mark: str) -> str:
-        return self._seals.setdefault(number, mark)
-
-    async def forget_seal(self, number: int) -> None:
-        self._seals.pop(number, None)
 
 
 class MemoryFeed:
