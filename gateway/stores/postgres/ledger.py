@@ -13,6 +13,11 @@ from gateway.core.trail import chain_events
 from gateway.stores.codec import read_cursor, record_page, record_texts, storable_id
 from gateway.stores.postgres.database import PostgresDatabase
 
+_APPEND: Final = """
+INSERT INTO gateway_records (grant_id, at, document) SELECT grant_id, at, document
+FROM unnest($1::TEXT[], $2::DOUBLE PRECISION[], $3::TEXT[]) WITH ORDINALITY AS r (grant_id, at, document, number)
+ORDER BY r.number
+"""
 _RECORDS: Final = "SELECT at, number, document FROM gateway_records WHERE grant_id = $1"
 _PRUNED_AT_ONCE: Final = 1000
 _PRUNE: Final = (
@@ -45,10 +50,8 @@ class PostgresLedger:
 
     async def append(self, records: Sequence[Record]) -> None:
         texts = await record_texts(records)
-        rows = [(record.grant_id, record.at, text) for record, text in zip(records, texts, strict=True)]
-        statement = "INSERT INTO gateway_records (grant_id, at, document) VALUES ($1, $2, $3)"
-        async with self._database.connection("audit") as connection:
-            await connection.executemany(statement, rows)
+        grants, instants = [record.grant_id for record in records], [record.at for record in records]
+        await self._database.read("audit", _APPEND, grants, instants, texts)
 
     async def records_of(self, grant_id: str, cursor: str | None, limit: int) -> RecordPage:
         if not storable_id(grant_id):
