@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import fields, replace
 
 import pytest
@@ -108,6 +109,8 @@ def test_what_no_engine_could_hold_is_refused() -> None:
         reason=st.text(),
         bytes_out=st.integers(0, 2**80),
         fresh_use=st.booleans(),
+        terms=st.text(),
+        holder=st.text(),
     )
 )
 def test_a_record_survives(written: Record) -> None:
@@ -115,6 +118,14 @@ def test_a_record_survives(written: Record) -> None:
     text = record_text(written)
     check_texts(text)
     assert record_from(text) == written
+
+
+def test_a_record_tells_all_that_there_is_and_no_more() -> None:
+    """Every field stands in it; those that older gateways do not know only if they say something."""
+    plain = json.loads(record_text(record("l_1")))
+    whole = json.loads(record_text(record("l_1", terms="mark", holder="a@example.org")))
+    assert [field.name for field in fields(Record)] == list(whole)
+    assert {"terms", "holder"} == whole.keys() - plain.keys()
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"outcome": "odd"}'])
