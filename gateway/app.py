@@ -448,7 +448,12 @@ class _App:
 
     def _view_fault(self) -> str | None:
         age = self.plane.follower.age
-        return phrase("view_old", "the revocation view is {age:.1f} s old", age=age) if age > MAX_VIEW_AGE else None
+        if age <= MAX_VIEW_AGE:
+            return None
+        why = self.plane.follower.fault
+        if not why:
+            return phrase("view_old", "the revocation view is {age:.1f} s old", age=age)
+        return phrase("view_old_since", "the revocation view is {age:.1f} s old: {why}", age=age, why=why)
 
     def _store_fault(self, role: str) -> str | None:
         """Counters that fail keep nobody out where their posture is open; records are reported by `audit`."""

@@ -15,11 +15,19 @@ from typing import Final, Protocol
 from gateway.core.generations import Generations
 from gateway.core.grant import Grant, GrantKind
 from gateway.core.revocation_target import REVOKING, FeedKind, RevocationTarget
+from gateway.core.said import phrase
 from gateway.core.values import dataclass
 
 MAX_VIEW_AGE: Final = 5.0
 """Seconds after which a view that could not be refreshed is too old to decide on (promise 2)."""
 
+
+LOST: Final = phrase(
+    "feed_lost",
+    "the store has gone back behind what was read of it, as one that was restored, or lost writes in a failover: start "
+    "this gateway again, and revoke anew what was revoked since",
+)
+"""What is told of a feed whose last serial is less than one that was read."""
 
 _NAMED: Final = REVOKING - {FeedKind.PREFIX}
 
@@ -54,6 +62,10 @@ class RevocationFeed(Protocol):
 
     async def revocations(self, serial: int, limit: int) -> Sequence[FeedEntry]:
         """Like `since`, the revoking entries only."""
+        ...
+
+    async def last(self) -> int:
+        """The greatest serial that was ever given here. It never becomes less, unless the store lost what it had."""
         ...
 
     async def changed(self, serial: int, seconds: float) -> None:

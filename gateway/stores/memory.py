@@ -64,7 +64,7 @@ class MemoryTables:
         self.usage: dict[str, Usage] = {}
         self.shelves = MemoryShelves(self.grants)
         self.feed: list[FeedEntry] = []
-        self._serial = 0
+        self.last_serial = 0
 
     async def probe(self) -> None:
         """There is nothing that could fail in part."""
@@ -88,8 +88,8 @@ class MemoryTables:
         self, kind: FeedKind, name: str, prefix: str = "", *, at: float, reason: str = "", by: str = ""
     ) -> FeedEntry:
         """Add an entry to the feed; its serial is given here."""
-        self._serial += 1
-        entry = FeedEntry(self._serial, kind, name, prefix, at, reason, by)
+        self.last_serial += 1
+        entry = FeedEntry(self.last_serial, kind, name, prefix, at, reason, by)
         self.feed.append(entry)
         return entry
 
@@ -195,6 +195,9 @@ class MemoryFeed:
     async def revocations(self, serial: int, limit: int) -> Sequence[FeedEntry]:
         start = bisect_right(self._tables.feed, serial, key=lambda entry: entry.serial)
         return [entry for entry in self._tables.feed[start:] if entry.revokes][:limit]
+
+    async def last(self) -> int:
+        return self._tables.last_serial
 
     async def changed(self, serial: int, seconds: float) -> None:
         event = self._tables.notifier.listen()

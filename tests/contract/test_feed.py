@@ -37,6 +37,18 @@ async def test_an_empty_feed_says_so(engine: Engine) -> None:
     assert list(await engine.feed.revocations(0, 10)) == []
 
 
+async def test_the_last_serial_is_that_of_the_last_entry(engine: Engine) -> None:
+    """And stays when notices are forgotten, so that who has read them is not told that something was lost."""
+    assert 0 == await engine.feed.last()
+    grant = await engine.grants.create(link())
+    await revoke(engine, RevocationTarget(FeedKind.LINK, grant.id))
+    await engine.grants.save(replace(await engine.grants.create(link()), label="new"))
+    last = (await followed(engine))[-1].serial
+    assert last == await engine.feed.last()
+    await engine.ledger.prune(NOW + 10**7)
+    assert last == await engine.feed.last()
+
+
 async def test_the_feed_tells_all_in_order(engine: Engine) -> None:
     """Creating, editing and revoking each leave their entries, oldest first, with rising serials."""
     grant = await engine.grants.create(link())

@@ -359,3 +359,16 @@ async def test_a_rule_that_asks_more_of_keys_is_none_that_a_key_comes_by() -> No
         for life, expected in ((30, ["billing shares invoices", "short keys"]), (3600, ["billing shares invoices"])):
             made = await desk.ask("POST", "/v1/keys", {"app": "billing", "expires_in": life})
             assert expected == made.json["rules"]
+
+
+async def test_who_follows_every_change_hears_that_the_store_lost_some(desk: Desk) -> None:
+    """A sidecar that has read more than there is now is answered 503, and so lets nothing more through; who has read all,
+    and who only lists revocations, is answered as ever."""
+    await desk.link()
+    last = await desk.state.feed.last()
+    for query, status in (
+        (f"after={last}&notices=true", 200),
+        (f"after={last + 1}&notices=true", 503),
+        ("after=99", 200),
+    ):
+        assert status == (await desk.ask("GET", f"/v1/revocations?{query}&wait=0")).status, query

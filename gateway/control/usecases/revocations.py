@@ -18,9 +18,9 @@ from gateway.control.caller import Reach
 from gateway.control.usecases.grants import GrantUseCases, list_all
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantState
-from gateway.core.reasons import Reason, Refused
+from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.record import Act
-from gateway.core.revocation import FeedEntry
+from gateway.core.revocation import LOST, FeedEntry
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.said import phrase
 from gateway.core.source import Session, session_of
@@ -189,10 +189,15 @@ class Revocations(GrantUseCases):
     async def after(self, serial: int, limit: int, seconds: float, *, notices: bool = False) -> Sequence[FeedEntry]:
         """Revocations after `serial`, oldest first; waits up to `seconds` for the first one if there is none.
 
-        With `notices`, entries of every kind.
+        With `notices`, entries of every kind, for who follows them all.
+
+        Raises:
+            DependencyDown: the feed cannot answer, or it lost what its follower has read.
         """
         read = self.stores.feed.since if notices else self.stores.feed.revocations
         found = await read(serial, limit)
+        if notices and not found and await self.stores.feed.last() < serial:
+            raise DependencyDown("revocations", LOST)
         if found or seconds <= 0:
             return found
         try:

@@ -3,7 +3,8 @@
 Refuses to own the look-up (`gateway.core.revocation`) and the cutting (`gateway.data.state.transfers`): it informs
 both.
 
-Laws: the view is fresh only when the feed itself said that nothing is missing; everything else lets it age, and past
+Laws: the view is fresh only when the feed itself said that nothing is missing, and still has what was read of it: a
+store that was restored, or failed over with a loss, gives the same serials again. Everything else lets it age, and past
 `MAX_VIEW_AGE` nothing is decided on it: nothing new begins, and `guard` has ended what runs. What another process of
 this host has read already is read before anything more is decided here.
 """
@@ -14,11 +15,15 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
+import structlog
+
 from gateway.core.grant import Grant
 from gateway.core.reasons import DependencyDown, Reason, Refused
-from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry, RevocationFeed, RevocationView
+from gateway.core.revocation import LOST, MAX_VIEW_AGE, FeedEntry, RevocationFeed, RevocationView
 from gateway.data.state.list_follower import ListFollower
 from gateway.telemetry.metrics import Metrics
+
+_log = structlog.get_logger("gateway.data")
 
 _PAGE: Final = 10_000
 _HEARTBEAT: Final = 1.0
@@ -63,6 +68,8 @@ class RevocationFollower:
         self._metrics = metrics
         self._lock = asyncio.Lock()
         self._proved_at: float | None = None
+        self.fault = ""
+        """Why the feed could not be followed, the last time that it was asked."""
         self._list: ListFollower | None = None
 
     def include(self, followed: ListFollower) -> None:
@@ -140,8 +147,10 @@ class RevocationFollower:
             entries = await self._feed.since(self.view.serial, _PAGE)
             if entries:
                 self._take(entries)
+            if not entries and await self._feed.last() < self.view.serial:
+                raise DependencyDown("revocations", LOST)
             if len(entries) < _PAGE:
-                self._proved_at = asked_at
+                self._proved_at, self.fault = asked_at, ""
                 if self._neighbours is not None:
                     self._neighbours.tell(self.view.serial)
                 return
@@ -152,7 +161,10 @@ class RevocationFollower:
             try:
                 await self._feed.changed(self.view.serial, _HEARTBEAT)
                 await self.catch_up()
-            except DependencyDown:
+            except DependencyDown as failure:
+                if self.fault != failure.detail:
+                    _log.error("the feed of revocations cannot be followed", detail=failure.detail)
+                self.fault = failure.detail
                 await asyncio.sleep(_BACKOFF)
 
     async def guard(self, on_too_old: Callable[[], object]) -> None:

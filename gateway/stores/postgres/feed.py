@@ -55,6 +55,10 @@ class PostgresFeed:
     async def revocations(self, serial: int, limit: int) -> Sequence[FeedEntry]:
         return await self._entries(f"{_FEED} WHERE revokes AND serial > $1 ORDER BY serial LIMIT $2", serial, limit)
 
+    async def last(self) -> int:
+        rows = await self._database.read("revocations", "SELECT last FROM gateway_serial")
+        return int(rows[0][0])
+
     async def changed(self, serial: int, seconds: float) -> None:
         await self._database.listen()
         await self._database.notifier.wait_beyond(serial, seconds, self._newest, POLL_SECONDS)

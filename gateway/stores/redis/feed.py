@@ -62,6 +62,10 @@ class RedisFeed:
         with self._server.reach("revocations") as client:
             return await read_feed(client, "revocations", serial, limit)
 
+    async def last(self) -> int:
+        with self._server.reach("revocations") as client:
+            return int(await client.get(f"{PREFIX}serial") or 0)
+
     async def changed(self, serial: int, seconds: float) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds

@@ -45,6 +45,11 @@ class SqliteFeed:
     async def revocations(self, serial: int, limit: int) -> Sequence[FeedEntry]:
         return self._entries(f"{_FEED} WHERE revokes = 1 AND serial > ? ORDER BY serial LIMIT ?", serial, limit)
 
+    async def last(self) -> int:
+        self._database.check("revocations")
+        rows = self._database.read("revocations", "SELECT seq FROM sqlite_sequence WHERE name = 'feed'")
+        return int(rows[0][0]) if rows else 0
+
     async def changed(self, serial: int, seconds: float) -> None:
         await self._database.notifier.wait_beyond(serial, seconds, self._newest, POLL_SECONDS)
 

@@ -7,8 +7,10 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.core.reasons import DependencyDown, Reason, Refused
+from gateway.core.revocation import LOST
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.data.state.revocation_follower import RevocationFollower
 from gateway.stores.memory import open_memory
@@ -75,6 +77,38 @@ async def test_a_feed_that_is_down_lets_the_view_age_and_is_asked_again(monkeypa
         feed.down = False
         await until(lambda: 0 == rig.plane.follower.age)
         follower.cancel()
+
+
+async def test_a_feed_that_has_lost_what_was_read_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that was restored gives serials again that were read: the view ages, readiness and the log say why, and
+    one that only has nothing new is followed as ever."""
+    monkeypatch.setattr("gateway.data.state.revocation_follower._BACKOFF", 0.01)
+    state = open_memory(clock=lambda: NOW)
+    feed = DownFeed(state.feed)
+    async with running(state=replace(state, feed=feed)) as rig, asyncio.TaskGroup() as group:
+        await state.feed.revoke([RevocationTarget(FeedKind.OWNER, "app:x")], NOW, "why", "admin:ops")
+        follower = rig.plane.follower
+        await follower.catch_up()
+        await follower.catch_up()
+        assert (1, "") == (follower.view.serial, follower.fault)
+        lost = asyncio.Event()
+
+        async def nothing() -> int:
+            lost.set()
+            return 0
+
+        with monkeypatch.context() as restored, capture_logs() as logs:
+            restored.setattr(feed, "last", nothing, raising=False)
+            task = group.create_task(follower.run())
+            await lost.wait()
+            await until(lambda: bool(follower.fault))
+            rig.clock.tick(6)
+            await asyncio.sleep(0.05)
+            assert (6, LOST) == (follower.age, follower.fault)
+            assert [LOST] == [line["detail"] for line in logs if line["log_level"] == "error"]
+        await until(lambda: 0 == follower.age)
+        assert "" == follower.fault
+        task.cancel()
 
 
 async def test_the_age_counts_from_the_question_not_from_the_answer(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
