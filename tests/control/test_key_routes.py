@@ -362,8 +362,8 @@ async def test_a_rule_that_asks_more_of_keys_is_none_that_a_key_comes_by() -> No
 
 
 async def test_who_follows_every_change_hears_that_the_store_lost_some(desk: Desk) -> None:
-    """A sidecar that has read more than there is now is answered 503, and so lets nothing more through; who has read all,
-    and who only lists revocations, is answered as ever."""
+    """A sidecar that has read more than there is now is answered 503, and so lets nothing more through; who has read
+    all, and who only lists revocations, is answered as ever."""
     await desk.link()
     last = await desk.state.feed.last()
     for query, status in (

@@ -100,7 +100,8 @@ async def test_a_feed_that_has_lost_what_was_read_proves_nothing(monkeypatch: py
         with monkeypatch.context() as restored, capture_logs() as logs:
             restored.setattr(feed, "last", nothing, raising=False)
             task = group.create_task(follower.run())
-            await lost.wait()
+            async with asyncio.timeout(5):
+                await lost.wait()
             await until(lambda: bool(follower.fault))
             rig.clock.tick(6)
             await asyncio.sleep(0.05)
