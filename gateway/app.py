@@ -37,7 +37,7 @@ from gateway.control.usecases.keys import Keys
 from gateway.control.usecases.orphaned_keys import OrphanedKeys
 from gateway.control.usecases.unapproved import UnapprovedGrants
 from gateway.core.reasons import Reason, SettingsError
-from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry
+from gateway.core.revocation import FeedEntry
 from gateway.core.said import phrase
 from gateway.data.plane import DataPlane, Snapshot, Terms
 from gateway.data.routes import data_handler
@@ -272,7 +272,7 @@ class _App:
         self.plane.link_issuer = self.state.issuer or Keys(self._stores(), self._live(), self._journal())
         await self._open_list()
         await follower.load()
-        self.health.check(phrase("check_revocations", "revocations"), self._view_fault)
+        self.health.check(phrase("check_revocations", "revocations"), follower.tell_fault)
         self.health.check(phrase("check_audit", "audit"), self._ledger_fault)
 
     async def _open_list(self) -> None:
@@ -445,15 +445,6 @@ class _App:
         if self._level_back is not None:
             self._level_back.cancel()
         self.logs.level = self.settings.log.level
-
-    def _view_fault(self) -> str | None:
-        age = self.plane.follower.age
-        if age <= MAX_VIEW_AGE:
-            return None
-        why = self.plane.follower.fault
-        if not why:
-            return phrase("view_old", "the revocation view is {age:.1f} s old", age=age)
-        return phrase("view_old_since", "the revocation view is {age:.1f} s old: {why}", age=age, why=why)
 
     def _store_fault(self, role: str) -> str | None:
         """Counters that fail keep nobody out where their posture is open; records are reported by `audit`."""

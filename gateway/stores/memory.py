@@ -89,9 +89,8 @@ class MemoryTables:
     ) -> FeedEntry:
         """Add an entry to the feed; its serial is given here."""
         self.last_serial += 1
-        entry = FeedEntry(self.last_serial, kind, name, prefix, at, reason, by)
-        self.feed.append(entry)
-        return entry
+        self.feed.append(FeedEntry(self.last_serial, kind, name, prefix, at, reason, by))
+        return self.feed[-1]
 
 
 class MemoryGrants:
@@ -200,9 +199,8 @@ class MemoryFeed:
         return self._tables.last_serial
 
     async def changed(self, serial: int, seconds: float) -> None:
-        event = self._tables.notifier.listen()
         if not self._tables.feed or self._tables.feed[-1].serial <= serial:
-            await self._tables.notifier.wait(event, seconds)
+            await self._tables.notifier.wait(self._tables.notifier.listen(), seconds)
 
 
 @dataclass(slots=True)

@@ -20,6 +20,7 @@ import structlog
 from gateway.core.grant import Grant
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.revocation import LOST, MAX_VIEW_AGE, FeedEntry, RevocationFeed, RevocationView
+from gateway.core.said import phrase
 from gateway.data.state.list_follower import ListFollower
 from gateway.telemetry.metrics import Metrics
 
@@ -83,6 +84,15 @@ class RevocationFollower:
         A list that is part of it counts as if its own bound were `MAX_VIEW_AGE`.
         """
         return self._find_age()
+
+    def tell_fault(self) -> str | None:
+        """Why nothing is decided on the view, if nothing is."""
+        age = self._find_age()
+        if age <= MAX_VIEW_AGE:
+            return None
+        if not self.fault:
+            return phrase("view_old", "the revocation view is {age:.1f} s old", age=age)
+        return phrase("view_old_since", "the revocation view is {age:.1f} s old: {why}", age=age, why=self.fault)
 
     def _find_age(self) -> float:
         if self._proved_at is None:

@@ -106,9 +106,10 @@ async def test_a_feed_that_has_lost_what_was_read_proves_nothing(monkeypatch: py
             rig.clock.tick(6)
             await asyncio.sleep(0.05)
             assert (6, LOST) == (follower.age, follower.fault)
+            assert f"the revocation view is 6.0 s old: {LOST}" == follower.tell_fault()
             assert [LOST] == [line["detail"] for line in logs if line["log_level"] == "error"]
         await until(lambda: 0 == follower.age)
-        assert "" == follower.fault
+        assert ("", None) == (follower.fault, follower.tell_fault())
         task.cancel()
 
 
