@@ -10,6 +10,7 @@ import contextlib
 import gc
 import os
 import resource
+import signal
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -60,6 +61,13 @@ def fill_standard_streams() -> None:
     sys.stderr = sys.stderr or os.fdopen(_STANDARD_ERROR, "w", closefd=False)
 
 
+def ignore_stray_signals() -> None:
+    """A reload that is asked for before there is anything to reload, and what tools for logs send to have a file opened
+    anew, would end the process without draining it."""
+    for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def raise_descriptor_limit() -> None:
     """Have as many descriptors as may be had without asking anybody: the soft limit is 1024 on most systems, for the
     sake of programs that call select(2)."""
@@ -72,13 +80,15 @@ def raise_descriptor_limit() -> None:
 @config_option
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes to serve with.")
 def serve(config: Path, workers: int) -> None:
-    """Run the gateway until SIGTERM or SIGINT; SIGHUP reads settings and policies again.
+    """Run the gateway until SIGTERM or SIGINT; SIGHUP reads settings and policies again. SIGUSR1 and SIGUSR2 do
+    nothing: the log goes to standard output, and no file has to be opened anew.
 
     One process serves one core. Several share the listeners, the page of metrics and the state, which therefore
     cannot be `memory:`. A revocation that one has acknowledged is refused by all; an operator's orders reach all. If
     one dies, all end, and their supervisor has to start them again. Limits on what runs at once (`concurrent`,
     `max_transfers`) are each process's own; limits on rates, uses and bytes are counted together.
     """
+    ignore_stray_signals()
     fill_standard_streams()
     raise_descriptor_limit()
     if workers == 1:

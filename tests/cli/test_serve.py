@@ -62,6 +62,40 @@ def test_it_serves_until_it_is_told_to_end(write, tmp_path, number):
 
 
 @pytest.mark.e2e
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_stray_signal_ends_nothing(write, tmp_path, workers):
+    """Neither before it serves, when a reload finds nothing to reload, nor while it does; SIGTERM still ends it."""
+    data, control = free_ports(2)
+    config = write(SERVING.format(data=data, control=control, home=tmp_path), POLICIES)
+    with subprocess.Popen(
+        [sys.executable, "-m", "gateway", "serve", "--config", str(config), "--workers", workers],
+        env=os.environ,
+        stdout=subprocess.DEVNULL,
+    ) as process:
+        try:
+            while not _ignored(process.pid) >> (signal.SIGUSR1 - 1) & 1:
+                assert process.poll() is None
+            stray = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+            while not answers(control):
+                for number in stray:
+                    process.send_signal(number)
+                assert process.poll() is None
+            for number in stray:
+                process.send_signal(number)
+            assert answers(control)
+            process.send_signal(signal.SIGTERM)
+            assert 0 == process.wait(20)
+        finally:
+            process.kill()
+
+
+def _ignored(pid):
+    """The signals that a process ignores, as a mask."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("SigIgn:")[2].split()[0], 16)
+
+
+@pytest.mark.e2e
 def test_an_operator_gets_through_while_clients_hold_every_descriptor(write, tmp_path):
     """With 64 descriptors and 200 clients that hold on: the control listener answers, revokes and drains, files are
     read anew, and clients are served again once some have left."""

@@ -21,7 +21,7 @@ _POSTGRES_HOMES = "/usr/lib/postgresql/*/bin"
 _AS_POSTGRES = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--pdeathsig=TERM")
 
 
-def _postgres_binary(name: str) -> Path:
+def postgres_binary(name: str) -> Path:
     """Raises AssertionError with the command that installs it: a missing server is never a silent skip."""
     for home in sorted(Path("/").glob(_POSTGRES_HOMES.lstrip("/")), reverse=True):
         if (home / name).is_file():
@@ -33,7 +33,7 @@ def _postgres_binary(name: str) -> Path:
 
 def _await_postgres(port: int, within: float = 30.0) -> None:
     """Its port opens before it lets anybody in."""
-    asking = [_postgres_binary("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
+    asking = [postgres_binary("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
     deadline = time.monotonic() + within
     while subprocess.run(asking, check=False).returncode:
         assert time.monotonic() < deadline, "PostgreSQL lets nobody in"
@@ -53,12 +53,12 @@ def postgres_server() -> Iterator[str]:
             account = pwd.getpwnam("postgres")
             os.chown(folder, account.pw_uid, account.pw_gid)
         log, data = folder / "log", folder / "data"
-        making = [_postgres_binary("initdb"), "-D", data, "-A", "trust", "-U", "gateway", "--no-sync", "-E", "UTF8"]
+        making = [postgres_binary("initdb"), "-D", data, "-A", "trust", "-U", "gateway", "--no-sync", "-E", "UTF8"]
         made = subprocess.run([*prefix, *making], capture_output=True, text=True, cwd="/", check=False)
         assert made.returncode == 0, made.stderr
         (port,) = free_ports(1)
         settings = ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
-        command = [_postgres_binary("postgres"), "-D", data, "-k", folder, "-p", str(port), *settings]
+        command = [postgres_binary("postgres"), "-D", data, "-k", folder, "-p", str(port), *settings]
         with running([*prefix, *command], log, cwd=Path("/")) as child:
             await_port(port, child, log)
             _await_postgres(port)

