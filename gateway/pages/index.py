@@ -4,7 +4,8 @@ Refuses to own who gets it (`gateway.wire.links.visitor`), which names there are
 what people see of a folder (`gateway.pages.folders`).
 
 Law: a line is what nginx's autoindex writes, which these programs know: a relative address, the name, the day and the
-size. No address leads above the folder, or to anything that is no entry of it.
+size. No address leads above the folder, or to anything that is no entry of it. A name begins no line and turns no other
+around: whoever opens the address in a browser reads it, too.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Final
 from urllib.parse import quote
 
 from gateway.pages.folders import Entry
+from gateway.pages.render import visible
 
 INDEX_HEADERS: Final = (
     ("Content-Type", "text/html; charset=utf-8"),
@@ -26,7 +28,7 @@ _WIDTH: Final = 51
 
 def index_begin(folder: str) -> str:
     """What comes before the lines of this folder, whose path is below the link's root."""
-    title = f"Index of /{escape(folder)}"
+    title = f"Index of /{escape(visible(folder))}"
     return f"<!DOCTYPE html>\n<html>\n<head><title>{title}</title></head>\n<body>\n<h1>{title}</h1><hr><pre>\n"
 
 
@@ -35,7 +37,7 @@ def index_line(entry: Entry) -> str:
     blanks = " " * max(1, _WIDTH - len(entry.name))
     size = "-" if entry.size is None else str(entry.size)
     address = quote(entry.name, safe="/", errors="replace")
-    return f'<a href="{address}">{escape(entry.name)}</a>{blanks}{_day(entry.modified):17}{size:>20}\n'
+    return f'<a href="{address}">{escape(visible(entry.name))}</a>{blanks}{_day(entry.modified):17}{size:>20}\n'
 
 
 def index_end() -> str:

@@ -35,6 +35,17 @@ def test_a_line_leads_to_its_name(name: str) -> None:
     assert "<b>" not in line
 
 
+@pytest.mark.parametrize("name", ["a\nb", "\u202egpj.exe", "a\x1b[2Jb", "a\x9bb", "a\u2028b"])
+def test_a_name_is_one_line_as_people_see_it(name: str) -> None:
+    """Its address is the name to the letter; what is shown of it has nothing that is not seen."""
+    line = index_line(Entry(name, 5, "2026-11-30T00:12:47.000Z"))
+    href, shown = re.findall(r'<a href="([^"]*)">(.*)</a>', line)[0]
+    assert name == unquote(href)
+    assert "\ufffd" in shown
+    assert line[:-1].isprintable()
+    assert index_begin(f"{name}/").replace("\n", "").isprintable()
+
+
 def test_a_line_is_as_nginx_writes_it() -> None:
     """The day and the size stand where programs look for them; a folder has neither."""
     assert f'<a href="a.txt">a.txt</a>{" " * 46}30-Nov-2026 00:12{"5":>20}\n' == index_line(
