@@ -162,6 +162,26 @@ def test_a_printed_page_is_black_on_white(browser: Browser, shown: str) -> None:
     page.context.close()
 
 
+@pytest.mark.parametrize("sample", ["folder", "folder-grid", "folder-receives"])
+def test_a_printed_folder_is_its_list(browser: Browser, shown: str, sample: str) -> None:
+    """Its names stand on the paper, and no box to type in or to tick."""
+    page, _ = opened(browser, f"{shown}/plain/{sample}", "desktop")
+    page.emulate_media(media="print")
+    assert page.get_by_text("Fotos/").first.is_visible()
+    assert 0 == page.locator("button:visible, input:visible, select:visible").count()
+    page.context.close()
+
+
+@pytest.mark.parametrize("sample", ["password", "landing-free", "folder"])
+def test_buttons_are_seen_where_colours_are_the_visitors(browser: Browser, shown: str, sample: str) -> None:
+    """In forced colours a button has nothing but its border."""
+    page, _ = opened(browser, f"{shown}/plain/{sample}", "desktop", forced_colors="active")
+    edge = "one => getComputedStyle(one).borderTopWidth + getComputedStyle(one).borderTopStyle"
+    edges = page.locator("button, a.button").evaluate_all(f"all => all.map({edge})")
+    assert {"1pxsolid"} == set(edges)
+    page.context.close()
+
+
 def test_a_right_to_left_language_is_mirrored(browser: Browser, shown: str) -> None:
     """Names stand at the right, sizes at the left."""
     places = []

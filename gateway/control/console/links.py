@@ -104,9 +104,9 @@ async def make_link(visit: Visit) -> Reply:
     return _show_made(visit, answer.said, 201 if answer.said["url"] else 200)
 
 
-def _show_made(visit: Visit, link: dict[str, Any], status: int = 200) -> Reply:
+def _show_made(visit: Visit, link: dict[str, Any], status: int = 200, *, rotated: bool = False) -> Reply:
     code = _draw_code(link["url"]) if link["url"] else None
-    return visit.show("console/link-made.html", status, link=grants.shown(link), code=code)
+    return visit.show("console/link-made.html", status, link=grants.shown(link), code=code, rotated=rotated)
 
 
 def _draw_code(url: str) -> Code:
@@ -130,7 +130,7 @@ async def act_on_link(visit: Visit) -> Reply:
     if act == "rotate":
         answer = await visit.ask("rotateLink", values=values)
         if answer.ok:
-            return _show_made(visit, answer.said)
+            return _show_made(visit, answer.said, rotated=True)
     elif (acted := await grants.act(visit, _LINKS)) is not None:
         answer = acted
     else:

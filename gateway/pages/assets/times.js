@@ -4,7 +4,8 @@ const { lang } = document.documentElement;
 const language = navigator.languages.find((one) => one.split("-")[0] === lang) ?? lang;
 const forms = {
   exact: new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: "long" }),
-  short: new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" }),
+  precise: new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" }),
+  short: new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }),
   date: new Intl.DateTimeFormat(language, { dateStyle: "medium" }),
 };
 const show = () => {

@@ -342,6 +342,7 @@ function draw() {
     const total = find("total");
     const said = failed ? `${text}, ${texts.failed}: ${failed}` : text;
     find("all").value = bytes ? moved / bytes : Number(!left);
+    find("pause").hidden = !left;
     find("moved").textContent = `${size(moved)} / ${size(bytes)}`;
     if (total.textContent !== said) total.textContent = said;
   }, 50);
