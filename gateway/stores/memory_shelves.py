@@ -45,9 +45,11 @@ class MemoryShelves:
             self._ordered[name].remove(entry)
 
     def count(self, asked: Count) -> list[int]:
-        """How many grants each range has, or as many as are wanted to be read of it."""
+        """How many grants each range has; of more than are wanted to be read of it, not all need be counted."""
         return [
-            self._end(self._shelf(one.range), one.below) if one.range.by_serial else len(list(self._entries(one)))
+            self._end(self._shelf(one.range), one.below)
+            if one.range.by_serial
+            else self._order(one.range).size(one.range, one.most)
             for one in asked.reads
         ]
 
@@ -58,7 +60,8 @@ class MemoryShelves:
             end = self._end(shelf, asked.below)
             names = shelf[max(0, end - asked.most) : end]
         else:
-            names = [name for _, _, name in self._entries(asked)]
+            found = self._order(asked.range).within(asked.range)
+            names = [name for _, _, name in islice(found, asked.most)]
         return {grant.serial: grant for grant in map(self._grants.__getitem__, names)}
 
     def page(self, steps: Steps, fits: Callable[[Grant], bool]) -> GrantPage:
@@ -92,10 +95,8 @@ class MemoryShelves:
             return len(shelf)
         return bisect_right(shelf, serial, key=lambda name: self._grants[name].serial)
 
-    def _entries(self, asked: Read) -> Iterator[Entry]:
-        part = asked.range
-        ordered = self._ordered.get((part.shelf, *part.values))
-        return iter(()) if ordered is None else islice(ordered.within(part), asked.most)
+    def _order(self, part: Range) -> OrderedEntries:
+        return self._ordered.get((part.shelf, *part.values)) or OrderedEntries()
 
 
 class OrderedEntries:
@@ -122,16 +123,33 @@ class OrderedEntries:
             del self._chunks[place]
 
     def within(self, part: Range) -> Iterator[Entry]:
-        """Those of a range, which begins with its lower end if it is one of texts, and else ends with its upper one."""
+        """Those of a range."""
+        for chunk, begin, end in self._parts(part):
+            yield from islice(chunk, begin, end)
+
+    def size(self, part: Range, most: int) -> int:
+        """How many a range has; `most` may be told of more."""
+        size = 0
+        for _, begin, end in self._parts(part):
+            size += end - begin
+            if size >= most:
+                break
+        return size
+
+    def _parts(self, part: Range) -> Iterator[tuple[list[Entry], int, int]]:
+        """The chunks of a range, and from where to where; one of texts begins with its lower end, any other behind it.
+
+        In the same way one of texts ends before its upper end, and any other behind it.
+        """
         edge = -inf if isinstance(part.low, str) else inf
         first: Entry | None = None if part.low is None else (part.low, edge, "")
         last: Entry | None = None if part.high is None else (part.high, edge, "")
-        begin = 0 if first is None else self._chunk_of(first)
-        for chunk in islice(self._chunks, begin, None):
-            for entry in islice(chunk, 0 if first is None else bisect_left(chunk, first), None):
-                if last is not None and entry >= last:
-                    return
-                yield entry
+        for chunk in islice(self._chunks, 0 if first is None else self._chunk_of(first), None):
+            begin = 0 if first is None else bisect_left(chunk, first)
+            end = len(chunk) if last is None or chunk[-1] < last else bisect_left(chunk, last)
+            yield chunk, begin, end
+            if end < len(chunk):
+                return
 
     def _chunk_of(self, entry: Entry) -> int:
         """The last one that begins with it or before; the first one if none does."""

@@ -64,6 +64,9 @@ def test_entries_are_in_order_however_many_chunks_there_are(monkeypatch: pytest.
             value for value, _, _ in there if (low is None or value > low) and (high is None or value <= high)
         )
         assert wanted == instants(entries, low, high)
+        part = Range("ends", low=low, high=high)
+        assert len(wanted) == entries.size(part, 1000)
+        assert min(len(wanted), 5) == min(entries.size(part, 5), 5)
     for entry in there:
         entries.remove(entry)
     assert [] == instants(entries, None, None)

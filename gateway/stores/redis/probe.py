@@ -42,9 +42,13 @@ async def require_working(client: Any, *, counts_only: bool) -> bool:
         return saves and await _can_sync(client)
     if (fault := await eviction_fault(client)) is not None:
         raise SettingsError(f"state: {fault}.")
-    if not saves and await _makes_no_snapshots(client):
+    if not saves and await _setting(client, "save") == "":
         _log.warning("Redis saves nothing: grants and revocations end with its process; turn appendonly on")
-    return saves and await _can_sync(client)
+    syncs = saves and await _can_sync(client)
+    if syncs and await _setting(client, "appendfsync") == "everysec":
+        # Its answer comes with its clock's next tick, and not when the file is synced.
+        _log.warning("Redis syncs with its clock: each change of a grant waits up to 0.1 s; set appendfsync always")
+    return syncs
 
 
 async def eviction_fault(client: Any) -> str | None:
@@ -65,9 +69,10 @@ async def _can_sync(client: Any) -> bool:
     return True
 
 
-async def _makes_no_snapshots(client: Any) -> bool:
-    """False for a server that does not say: managed ones keep their settings to themselves."""
+async def _setting(client: Any, name: str) -> str | None:
+    """None where the server does not say: managed ones keep their settings to themselves."""
     try:
-        return str((await client.config_get("save")).get("save", "?")) == ""
+        found: str | None = (await client.config_get(name)).get(name)
     except ResponseError:
-        return False
+        return None
+    return found

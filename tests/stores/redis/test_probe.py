@@ -121,3 +121,16 @@ async def test_a_server_that_saves_nothing_is_told(tmp_path: Path) -> None:
     with valkey_server(tmp_path / "saving", "--appendonly", "no", "--save", "60 1") as url, capture_logs() as logged:
         assert "" == await refused(url)
         assert [] == logged
+
+
+@pytest.mark.parametrize(("fsync", "told"), [("everysec", 1), ("always", 0)])
+async def test_a_server_whose_syncs_are_waited_for_is_told_how_not_to(url: str, fsync: str, told: int) -> None:
+    """Every change waits for the next tick of its clock. Nothing is the worse for that, and counters do not wait."""
+    await ask(url, "CONFIG", "SET", "appendfsync", fsync)
+    try:
+        for counts_only, lines in ((False, told), (True, 0)):
+            with capture_logs() as logged:
+                assert "" == await refused(url, counts_only=counts_only)
+            assert lines == len([line for line in logged if "appendfsync always" in line["event"]])
+    finally:
+        await ask(url, "CONFIG", "SET", "appendfsync", "always")
