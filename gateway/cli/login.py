@@ -100,7 +100,7 @@ def _choose_offer(place: ChosenGateway, issuer: str | None) -> PublicClient:
 
 
 def _by_browser(issuer: Issuer, *, opened: bool) -> Tokens:
-    from gateway.cli.loopback import Loopback
+    from gateway.cli.loopback import ELSEWHERE, Loopback, own_terminal
     from gateway.cli.oidc import AuthorizationRequest, exchange_code
 
     if issuer.authorization is None:
@@ -108,9 +108,12 @@ def _by_browser(issuer: Issuer, *, opened: bool) -> Tokens:
     with Loopback() as back:
         question = AuthorizationRequest(issuer, back.address, *(secrets.token_urlsafe(48) for _ in range(3)))
         say(f"Sign in at {issuer.offer.issuer}:\n\n  {question.address}\n")
+        terminal = None if opened else own_terminal()
         if opened:
             open_browser(question.address)
-        code = question.read_answer(back.take_answer(_PATIENCE))
+        elif terminal is not None:
+            say(ELSEWHERE)
+        code = question.read_answer(back.take_answer(_PATIENCE, terminal=terminal))
     return exchange_code(question, code)
 
 

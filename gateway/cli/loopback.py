@@ -8,16 +8,23 @@ Laws: it listens on 127.0.0.1 alone, at a port that nobody could know before, an
 
 from __future__ import annotations
 
+import os
+import sys
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Empty, SimpleQueue
+from select import select
 from threading import Thread
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import urlsplit
 
-from gateway.cli.output import fail
+from gateway.cli.output import fail, say
 
 _PATH: Final = "/callback"
+ELSEWHERE: Final = "A browser on another machine ends at an address that it cannot open: paste that address here.\n"
+_LOOK: Final = 0.2
+_LONGEST: Final = 16 * 1024
 _PAGE: Final = b"The terminal has what it needs. This window can be closed.\n"
 
 
@@ -74,13 +81,36 @@ class Loopback:
         self._thread.join()
         self._server.server_close()
 
-    def take_answer(self, timeout: float, otherwise: str = "try again, or --device") -> str:
+    def take_answer(
+        self, timeout: float, otherwise: str = "try again, or --device", *, terminal: int | None = None
+    ) -> str:
         """The query that the browser came back with; no other is taken after it. Seconds.
+
+        With a `terminal`, what is pasted there is one, too: a browser elsewhere cannot reach this machine, but its
+        address bar says where it was sent.
 
         Raises:
             click.exceptions.Exit: none came in time.
         """
-        try:
-            return self._answers.get(timeout=timeout)
-        except Empty:
-            return fail(f"Nobody came back from the browser in time: {otherwise}.")
+        end = time.monotonic() + timeout
+        while True:
+            try:
+                return self._answers.get(timeout=min(_LOOK, max(0.0, end - time.monotonic())))
+            except Empty:
+                if terminal is not None and select([terminal], [], [], 0)[0]:
+                    line = os.read(terminal, _LONGEST)
+                    terminal = terminal if line else None
+                    self._take_line(line.decode("utf-8", "replace").strip())
+                elif time.monotonic() >= end:
+                    return fail(f"Nobody came back from the browser in time: {otherwise}.")
+
+    def _take_line(self, line: str) -> None:
+        if line.startswith(f"{self.address}?"):
+            self._answers.put(urlsplit(line).query)
+        elif line:
+            say(f"That is not it: the address begins with {self.address}?")
+
+
+def own_terminal() -> int | None:
+    """Where somebody may paste an answer; None without one."""
+    return sys.stdin.fileno() if sys.stdin.isatty() else None

@@ -74,7 +74,8 @@ def open_link(
 ) -> None:
     """Open a link as a person does: by a code that is sent to you or a sign-in, its password, its terms.
 
-    A sign-in happens in a browser on this machine, which is opened and waited for.
+    A sign-in happens in a browser on this machine, which is opened and waited for; with --no-browser it may be
+    elsewhere, and you paste the address that it ends at.
     With --out, download what it is for; a download that broke goes on. Without, print how curl gets it. Who you proved
     to be is remembered for this link until that ends: gateway link download and gateway link credentials show it, too.
 
@@ -163,7 +164,7 @@ class _Visitor:
         import secrets
 
         from gateway.cli.login import open_browser
-        from gateway.cli.loopback import Loopback
+        from gateway.cli.loopback import ELSEWHERE, Loopback, own_terminal
 
         verifier = secrets.token_urlsafe(48)
         challenge = urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
@@ -171,9 +172,12 @@ class _Visitor:
             asked = {"sign_in": "any", "redirect_uri": back.address, "code_challenge": challenge}
             address = urlsplit(self._url)._replace(query=urlencode(asked), fragment="").geturl()
             say(f"Sign in in a browser on this machine:\n\n  {address}\n")
+            terminal = None if self._browser else own_terminal()
             if self._browser:
                 open_browser(address)
-            said = parse_qs(back.take_answer(_PATIENCE, "try again"))
+            elif terminal is not None:
+                say(ELSEWHERE)
+            said = parse_qs(back.take_answer(_PATIENCE, "try again", terminal=terminal))
         if len(said.get("code", ())) != 1:
             fail("The browser came back without a code: nobody is signed in.")
         status, _, body = self._ask("POST", {"code": said["code"][0], "code_verifier": verifier})

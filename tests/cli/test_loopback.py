@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import threading
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
@@ -42,6 +44,29 @@ def test_what_is_no_answer_is_not_taken(capsys):
         with pytest.raises(click.exceptions.Exit):
             back.take_answer(0.0)
     assert "in time" in capsys.readouterr().err
+
+
+def test_an_address_that_is_pasted_is_an_answer_too(capsys):
+    """Where the browser is on another machine; what is another address is not taken, and is said to be none."""
+    reading, writing = os.pipe()
+    with Loopback() as back, os.fdopen(reading, "rb", 0) as terminal, os.fdopen(writing, "wb", 0) as keyboard:
+        keyboard.write(b"https://evil.example/callback?code=evil\n")
+        with pytest.raises(click.exceptions.Exit):
+            back.take_answer(0.3, terminal=terminal.fileno())
+        assert f"begins with {back.address}?" in capsys.readouterr().err
+        keyboard.write(f"  {back.address}?code=canary&state=b\n".encode())
+        assert "code=canary&state=b" == back.take_answer(5, terminal=terminal.fileno())
+
+
+def test_a_terminal_that_was_closed_is_not_waited_for(capsys):
+    """The browser may come all the same."""
+    reading, writing = os.pipe()
+    os.close(writing)
+    with Loopback() as back, os.fdopen(reading, "rb", 0) as terminal:
+        coming = threading.Timer(0.5, get, (back.address, "/callback?a=b"))
+        coming.start()
+        assert "a=b" == back.take_answer(5, terminal=terminal.fileno())
+        coming.join()
 
 
 def test_a_connection_that_says_nothing_keeps_nobody_waiting():
