@@ -11,6 +11,7 @@ Source: HTML, 9.2 (server-sent events).
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -33,6 +34,8 @@ _HEADERS: Final = (
     ("X-Content-Type-Options", "nosniff"),
     ("X-Accel-Buffering", "no"),
 )
+
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
 
 Draw = Callable[[Visit], Awaitable[str]]
 
@@ -85,5 +88,5 @@ class Stream:
 
 
 def _event(text: str) -> bytes:
-    """A message event; its text's lines are its data's."""
-    return "".join(f"data: {line}\n" for line in text.split("\n")).encode("utf-8", "replace") + b"\n"
+    """A message event; its text's lines are its data's, however they end."""
+    return "".join(f"data: {line}\n" for line in _LINE_END.split(text)).encode("utf-8", "replace") + b"\n"

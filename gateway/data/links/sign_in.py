@@ -50,6 +50,7 @@ _PLACE: Final = re.compile(r"/s/[A-Za-z0-9_-]+(?:/[\x21\x22\x24-\x3e\x40-\x7e]*)
 _LONGEST_PLACE: Final = 1024
 _SAID: Final = ("code", "state", "iss", "error")
 _LONGEST_WORD: Final = 2048
+_MOST_WORDS: Final = 32
 
 _OF_CLIENT: Final = Rate(300, 3600.0, 300)
 _OF_LINK: Final = Rate(3000, 3600.0, 3000)
@@ -160,7 +161,10 @@ def lead_back(raw: RawRequest, snapshot: Snapshot) -> Reply:
     place = _kept(raw, snapshot)[1]
     if not place:
         return Reply(303, (("Location", "/"), *LINK_HEADERS))
-    said = _said(dict(parse_qsl(raw.query, max_num_fields=32)))
+    try:
+        said = _said(dict(parse_qsl(raw.query, max_num_fields=_MOST_WORDS)))
+    except ValueError:  # no issuer's answer: the link says so
+        said = {}
     more = urlencode({"sign_in": "back", **said})
     return Reply(303, (("Location", f"{place}{'&' if '?' in place else '?'}{more}"), *LINK_HEADERS))
 

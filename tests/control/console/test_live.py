@@ -47,6 +47,12 @@ async def test_a_page_hears_what_changes(seat: Seat) -> None:
         answer.close()
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_line_of_a_page_is_no_field_of_an_event(end: str) -> None:
+    """Whichever end of a line stands in a text that is shown (HTML, 9.2.5: each of the three ends a field)."""
+    assert b"data: <td>a\ndata: event: gone</td>\n\n" == live._event(f"<td>a{end}event: gone</td>")
+
+
 @pytest.mark.usefixtures("quick")
 async def test_it_ends_with_the_session(seat: Seat) -> None:
     """Cleanly; and an open page keeps no session alive."""

@@ -264,6 +264,16 @@ async def test_the_way_back_leads_to_a_link_of_this_host_and_nowhere_else(rig: R
     assert (303, "/") == (got.status, got.header("location"))
 
 
+@pytest.mark.parametrize("more", ["&".join(f"a{number}=b" for number in range(40)), "state=%ff&code=%00", "=&=&;"])
+async def test_an_answer_that_is_none_leads_back_all_the_same(rig: Rig, provider: Provider, more: str) -> None:
+    """Anybody can lead a browser there in the midst of its way: what is no answer of an issuer is left out."""
+    signing_in(rig, rules_of(provider))
+    kept = f"{'a' * 43}.{urlsafe_b64encode(b'/s/token').decode().rstrip('=')}"
+    got = await rig.ask("GET", f"{BACK}?{more}", BROWSER | {"Cookie": f"gateway_sign_in={kept}"})
+    assert 303 == got.status
+    assert str(got.header("location")).startswith("/s/token?sign_in=back")
+
+
 async def test_one_comes_back_to_where_one_was(rig: Rig, provider: Provider) -> None:
     """Below a folder's link, with the letters of its path as they were sent; nothing else of the query is kept."""
     signing_in(rig, rules_of(provider))
