@@ -42,7 +42,9 @@ class BufferedBody:
         yield self.content
 
     async def read(self, limit: int) -> bytes:
-        return self.content[:limit]
+        if len(self.content) > limit:
+            raise UpstreamFailed(Reason.UPSTREAM_BROKE, f"the body is longer than {limit} bytes")
+        return self.content
 
 
 def status_fault(call: UpstreamCall, status: int) -> str | None:
