@@ -23,6 +23,9 @@ from gateway.core.route import Answer, AnswerBody, EmptyBody, UploadBody
 
 _EMPTY: Final = EmptyBody()
 
+_JOINED: Final = 16384
+"""Bytes of a body that are copied behind their head. Of more, the copy costs more than a second piece of one write."""
+
 Source = UploadBody | None
 
 
@@ -150,7 +153,7 @@ class StoreCall:
         elif isinstance(source, bytes):
             if len(source) != self._length:
                 raise ValueError("the body is not as long as declared")
-            if len(source) <= 65536:
+            if len(source) <= _JOINED:
                 connection.write(self._head + source)
             else:
                 connection.write(self._head)

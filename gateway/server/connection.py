@@ -199,8 +199,10 @@ class Connection(asyncio.BufferedProtocol):
         arrival = self._arrival
         if arrival is not None:
             if rest:
-                self._read_on(arrival, rest)
+                self._take(arrival, rest)
             self._start(arrival)
+            if self._arrival is arrival and arrival.body.unread:
+                self.hold_body()
 
     def _start(self, arrival: IncomingRequest) -> None:
         self._task = task = EagerTask(self.host.loop, self._answer(arrival))
@@ -248,18 +250,19 @@ class Connection(asyncio.BufferedProtocol):
 
     def _read_on(self, arrival: IncomingRequest, data: bytes) -> None:
         """What comes while a request is being answered: its body, then what must wait."""
-        if arrival.fault is not None:
-            return
+        self._take(arrival, data)
+        if arrival.body.unread:
+            self.hold_body()
+        arrival.body.notify()
+
+    def _take(self, arrival: IncomingRequest, data: bytes) -> None:
+        """Keep what belongs to the body, and what follows it for after the answer; nothing after a head in doubt."""
         body = arrival.body
         if not body.whole:
-            data = b"" if body.broken else body.take(data)
+            data = b"" if body.broken or arrival.fault is not None else body.take(data)
         if data:
             self._held += data
-        if body.whole:
             self._bound_held()
-        elif body.unread:
-            self.hold_body()
-        body.notify()
 
     def resume_body(self) -> None:
         """Read on, after `hold_body` too."""

@@ -305,15 +305,13 @@ class ClientExchange:
             Refused: as `body`.
         """
         body = self._arrival.body
-        if body.whole:  # most came with their heads, and nobody waits for leave to send them
-            self.continued = True
-            whole = body.take_all()
-            self.bytes_in += len(whole)
-            return whole
-        pieces = []
-        while chunk := await self.read():
-            pieces.append(chunk)
-        return b"".join(pieces)
+        pieces: list[bytes] = []
+        while not body.whole:
+            pieces.append(await self.read())
+        self.continued = True  # nobody waits for leave to send what is here: most came with their heads
+        rest = body.take_all()
+        self.bytes_in += len(rest)
+        return b"".join([*pieces, rest]) if pieces else rest
 
     async def read(self) -> bytes:
         """The next of the body as it came, b"" at its end.

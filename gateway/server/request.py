@@ -44,8 +44,8 @@ class IncomingBody:
 
     @property
     def unread(self) -> bool:
-        """Whether some of it waits for a reader that has not asked for it."""
-        return bool(self._pieces) and not self._came.awaited
+        """Whether some of it waits for a reader that has not asked for it, and more is to come."""
+        return not self.whole and bool(self._pieces) and not self._came.awaited
 
     @property
     def left(self) -> int:

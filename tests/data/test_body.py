@@ -98,6 +98,16 @@ async def test_a_small_body_may_come_in_pieces(rig: Rig) -> None:
     assert SMALL == rig.store.stored("inside/a.txt")
 
 
+async def test_who_sends_all_at_once_gets_no_leave_to(rig: Rig) -> None:
+    """It would come when it is of no use (RFC 9110, 10.1.1); the connection goes on, since nothing of it is unread."""
+    token = await rig.link(actions=WRITE, overwrite=True)
+    async with rig.client() as client:
+        for _ in range(2):
+            asked = {"Content-Length": str(len(SMALL)), "Expect": "100-continue"}
+            await client.send(request("PUT", f"/s/{token}", asked) + SMALL)
+            assert 201 == (await client.answer()).status
+
+
 async def test_without_the_held_chunk_the_store_would_have_it_all(app: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Control: a body passed on as it comes has left us whole when the digest is known to be wrong."""
 
