@@ -211,7 +211,8 @@ class Accounts:
                 await self._wake.wait()
                 self._wake.clear()
                 await asyncio.shield(self._write_waiting())  # a batch that is being written is not given up
-                await asyncio.sleep(_PAUSE)
+                if self.ledger_down or len(self._waiting) < _BATCH:  # a whole batch need not wait to become one
+                    await asyncio.sleep(_PAUSE)
         finally:
             await asyncio.shield(self.flush())
 

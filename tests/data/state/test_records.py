@@ -207,6 +207,58 @@ async def test_what_closes_while_a_batch_is_written_is_part_of_the_next_one(
     assert 1 == len(ledger.written)
 
 
+async def test_a_whole_batch_waits_for_no_pause(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where more comes than one batch while another is written, the ledger's own speed is the only bound."""
+    monkeypatch.setattr(room, "_PAUSE", 3600)
+    monkeypatch.setattr(room, "_BATCH", 2)
+    batches, twice = [], asyncio.Event()
+
+    class Slow:
+        async def append(self, records: Sequence[Record]) -> None:
+            batches.append(len(records))
+            for _ in range(3 - len(batches)):
+                await rig.ask("GET", "/reports/b")
+                await rig.settled()
+            if len(batches) == 2:
+                twice.set()
+
+    rig.plane.accounts._ledger = Slow()
+    writer = asyncio.get_running_loop().create_task(rig.plane.accounts.run())
+    await rig.ask("GET", "/reports/a")
+    try:
+        async with asyncio.timeout(5):
+            await twice.wait()
+        assert [1, 2] == batches
+    finally:
+        writer.cancel()
+        await asyncio.wait({writer})
+    assert [1, 2, 1] == batches  # at the end, without a pause
+
+
+async def test_a_ledger_that_is_down_is_left_alone_for_a_while(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much waits for it."""
+    monkeypatch.setattr(room, "_PAUSE", 3600)
+    monkeypatch.setattr(room, "_BATCH", 1)
+    asked = []
+
+    class Down:
+        async def append(self, records: Sequence[Record]) -> None:
+            asked.append(len(records))
+            await asyncio.sleep(0)
+            raise DependencyDown("audit", "no")
+
+    rig.plane.accounts._ledger = Down()
+    writer = asyncio.get_running_loop().create_task(rig.plane.accounts.run())
+    try:
+        for _ in range(3):
+            await rig.ask("GET", "/reports/a")
+            await rig.settled()
+        assert [1] == asked
+    finally:
+        writer.cancel()
+        await asyncio.wait({writer})
+
+
 async def test_a_batch_that_is_being_written_at_the_end_is_written_once(rig: Rig) -> None:
     """Whoever ends the writer in the middle of one waits for it: no record is lost, and none is there twice."""
     accounts, ledger = rig.plane.accounts, rig.plane.accounts._ledger
