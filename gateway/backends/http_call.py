@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from types import TracebackType
 from typing import Final
 
 from gateway.backends.connection import Connection
@@ -19,9 +18,10 @@ from gateway.backends.pool import Pool
 from gateway.backends.response import Response
 from gateway.core.loan import Loan, Stretch
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
-from gateway.core.route import Answer, AnswerBody, EmptyBody, UploadBody
+from gateway.core.route import Answer, AnswerBody, EmptyBody, UploadBody, UpstreamCall
 
 _EMPTY: Final = EmptyBody()
+_SAFE: Final = frozenset({"GET", "HEAD"})
 
 _JOINED: Final = 16384
 """Bytes of a body that are copied behind their head. Of more, the copy costs more than a second piece of one write."""
@@ -68,50 +68,37 @@ class StreamedBody:
 
 
 class StoreCall:
-    """`async with StoreCall(…) as answer:` sends `head` and `source`, and answers with the store's head.
-
-    `length` is the declared length of `source`, None without a body. Bytes are handed to the socket as they are; an
-    iterator is drawn from as the socket takes it, while the answer is already being waited for. What is small and whole
-    is asked for when the connection is there, and goes in one write with the head.
+    """One call and its body. Bytes are handed to the socket as they are; an iterator is drawn from as the socket takes
+    it, while the answer is already being waited for. What is small and whole is asked for when the connection is there,
+    and goes in one write with the head.
     """
 
-    __slots__ = (
-        "_connection",
-        "_head",
-        "_length",
-        "_method",
-        "_pool",
-        "_response",
-        "_sender",
-        "_sent",
-        "_source",
-        "_source_fault",
-        "slow_head",
-    )
+    __slots__ = ("_body", "_call", "_connection", "_head", "_response", "_sender", "_sent", "_source_fault")
 
-    def __init__(self, pool: Pool, method: str, head: bytes, source: Source = None, length: int | None = None) -> None:
-        self._pool = pool
-        self._method = method
-        self._head = head
-        self._source = source
-        self._length = length
+    def __init__(self, call: UpstreamCall, body: Source = None) -> None:
+        """The length of `body` is the one that `call` declares."""
+        self._call = call
+        self._body = body
+        self._head = b""
         self._connection: Connection | None = None
         self._response: Response | None = None
         self._sender: asyncio.Task[None] | None = None
         self._sent = False
         self._source_fault: BaseException | None = None
-        self.slow_head = False  # whether the store may take its time before the head
 
-    async def __aenter__(self) -> Answer:
-        safe = self._method in {"GET", "HEAD"} and self._source is None
-        connection = self._pool.take(write=not safe) or await self._pool.acquire()
+    async def exchange(self, pool: Pool, head: bytes) -> Answer:
+        """Send the head, which is finished, and the body; the store's head, once it is there. `end` has to follow."""
+        call, self._head = self._call, head
+        method = call.method
+        safe = method in _SAFE and self._body is None
+        connection = pool.take(write=not safe) or await pool.acquire()
         while True:
             may_repeat = safe and connection.uses > 0
             self._connection = connection
-            self._response = response = Response(bodiless=self._method == "HEAD")
-            connection.begin(response, slow_head=self.slow_head)
+            self._response = response = Response(bodiless=method == "HEAD")
+            connection.begin(response, slow_head=call.slow_head)
             try:
-                source = self._source
+                source = self._body
                 if callable(source):
                     source = await source()
                 self._send(connection, source)
@@ -125,7 +112,7 @@ class StoreCall:
                 if not self._sent:
                     await self._require_refusal(response)
             except BaseException as failure:
-                await self._end()
+                await self.end()
                 broke = isinstance(failure, UpstreamFailed) and failure.reason is Reason.UPSTREAM_BROKE
                 if not (may_repeat and broke) or response.started:
                     raise
@@ -133,12 +120,7 @@ class StoreCall:
                 body: AnswerBody = _EMPTY if response.length == 0 else StreamedBody(response, connection)
                 return Answer(response.status, response.headers, response.length, body, response.known, response.wire)
             safe = False
-            connection = await self._pool.acquire(fresh=True)
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._end()
+            connection = await pool.acquire(fresh=True)
 
     async def _require_refusal(self, response: Response) -> None:
         """The store answered before the body was sent: a refusal is valid, and this connection ends with it."""
@@ -151,7 +133,7 @@ class StoreCall:
             connection.write(self._head)
             self._sent = connection.request_sent = True
         elif isinstance(source, bytes):
-            if len(source) != self._length:
+            if len(source) != self._call.body_length:
                 raise ValueError("the body is not as long as declared")
             if len(source) <= _JOINED:
                 connection.write(self._head + source)
@@ -175,7 +157,7 @@ class StoreCall:
             connection.interrupt()
 
     async def _pour(self, connection: Connection, source: AsyncIterator[bytes | Stretch]) -> None:
-        declared = self._length or 0
+        declared = self._call.body_length or 0
         left = declared
         # The head waits for the first bytes: some stores take a head that nothing follows for an empty object.
         held = self._head
@@ -216,7 +198,7 @@ class StoreCall:
         connection = self._connection
         return self._sender is None and (connection is None or connection.response is not self._response)
 
-    async def _end(self) -> None:
+    async def end(self) -> None:
         """Give everything back."""
         connection, response = self._connection, self._response
         if connection is not None and response is not None and connection.response is response:

@@ -2,8 +2,8 @@
 
 Refuses to own decisions, header lists and what an answer means to a caller.
 
-Law: each request is presigned at the moment it is used, and nothing of the presigned URL leaves this room except
-through `presign`.
+Law: each request is presigned when it is used, or was so within ten seconds, and nothing of the presigned URL leaves
+this room except through `presign`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class UpstreamObserver(Protocol):
     """Counts what happens here. Called on the hot path: must not block or raise. Durations are in seconds."""
 
     def observe_presign(self, seconds: float) -> None:
-        """So long it took to make a request; the same call within the same second is made once."""
+        """So long it took to make a request; the same call within some seconds is made once."""
         ...
 
     def observe_answer(self, backend: str, status: int, seconds: float) -> None:
@@ -108,27 +108,24 @@ async def _close_credentials(stores: Iterable[_Store]) -> None:
         await store.credentials.close()
 
 
-class _OpenCall:
+class _OpenCall(StoreCall):
     """`async with` around one call: credentials, presigning, the exchange, and the observer's calls."""
 
-    __slots__ = ("_body", "_call", "_exchange", "_upstream")
+    __slots__ = ("_upstream",)
 
     def __init__(self, upstream: StoreUpstream, call: UpstreamCall, body: Source) -> None:
+        super().__init__(call, body)
         self._upstream = upstream
-        self._call = call
-        self._body = body
-        self._exchange: StoreCall | None = None
 
     async def __aenter__(self) -> Answer:
-        call, observer = self._call, self._upstream.observer
+        call, upstream = self._call, self._upstream
+        observer = upstream.observer
         started = time.perf_counter()
         try:
-            store = self._upstream.store(call.backend)
+            store = upstream.store(call.backend)
             credentials = store.credentials.current() or await store.credentials.fetch()
-            authority, head = store.presigner.request(call, credentials, self._upstream.clock())
-            self._exchange = StoreCall(store.pool(authority), call.method, head, self._body, call.body_length)
-            self._exchange.slow_head = call.slow_head
-            answer = await self._exchange.__aenter__()
+            authority, head = store.presigner.request(call, credentials, upstream.clock())
+            answer = await self.exchange(store.pool(authority), head)
         except UpstreamFailed as failure:
             observer.count_failure(call.backend, failure.reason)
             raise
@@ -155,8 +152,8 @@ class _OpenCall:
     ) -> None:
         if isinstance(error, UpstreamFailed):
             self._upstream.observer.count_failure(self._call.backend, error.reason)
-        if self._exchange is not None and not self._exchange.is_over():
-            await self._exchange.__aexit__(kind, error, trace)
+        if not self.is_over():
+            await self.end()
 
 
 class StoreUpstream:
