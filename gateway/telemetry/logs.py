@@ -111,6 +111,12 @@ def _plain(text: str) -> str:
     return text if text.isascii() else _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
+@functools.lru_cache(maxsize=4096)
+def _name_text(name: str | None) -> str:
+    """Who asked, by which grant, and from where, as JSON: no secret can stand in these."""
+    return _plain(orjson.dumps(name).decode())
+
+
 def _json(event: Event) -> str:
     return _plain(orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode())
 
@@ -164,6 +170,7 @@ class Logs:
         self._render = forms[form]
         self.address = _ADDRESSES[addresses]
         self.mailbox: Callable[[str], str] = functools.partial(shown_address, level=addresses)
+        self._peer_text = functools.lru_cache(maxsize=4096)(lambda peer: _name_text(self.address(peer)))
         self._shared_part = functools.lru_cache(maxsize=1024)(self._write_shared_part)
         self._minimum = LEVELS["info"]
         self.level = level
@@ -206,19 +213,18 @@ class Logs:
         if LEVELS[level] < self._minimum:
             return
         micros = str(int(record.duration * 1e6 + 0.5)).zfill(7)
-        # What a request has of its own, then what it has in common with others of its kind.
+        # What a request has of its own, then what it has in common with all others of its kind, whoever asks for what.
         line = (
-            f'{{"timestamp":"{_stamp(record.at)}","request_id":"{record.request_id}","key":{_quoted(record.key)},'
-            f'"detail":{_quoted(detail)},"bytes_in":{record.bytes_in},"bytes_out":{record.bytes_out},'
+            f'{{"timestamp":"{_stamp(record.at)}","request_id":"{record.request_id}",'
+            f'"principal":{_name_text(record.principal)},"grant":{_name_text(record.grant_id)},'
+            f'"peer":{self._peer_text(record.peer)},"key":{_quoted(record.key)},"detail":{_quoted(detail)},'
+            f'"bytes_in":{record.bytes_in},"bytes_out":{record.bytes_out},'
             f'"duration":{micros[:-6]}.{micros[-6:]},"fresh_use":{"true" if record.fresh_use else "false"},'
         ) + self._shared_part(
             level,
-            record.principal,
-            record.grant_id,
             record.operation,
             record.bucket,
             record.backend,
-            record.peer,
             record.status,
             record.outcome,
             record.reason,
@@ -226,18 +232,15 @@ class Logs:
         )
         self._write_soon(line if self._render is _json else self._render(orjson.loads(line)))
 
-    def _write_shared_part(self, level: str, principal: str, grant: str | None, *others: Any) -> str:
+    def _write_shared_part(self, level: str, operation: str, bucket: str, backend: str, *others: Any) -> str:
         """The end of the line of every request of one kind, in the order of the record's fields."""
-        operation, bucket, backend, peer, status, outcome, reason, holder = others
+        status, outcome, reason, holder = others
         shared = {
             "level": level,
             "event": "request",
-            "principal": principal,
-            "grant": grant,
             "operation": operation,
             "bucket": scrub(bucket),
             "backend": backend,
-            "peer": self.address(peer),
             "status": status,
             "outcome": outcome,
             "reason": reason,
