@@ -88,14 +88,16 @@ class _KnownHeads:
 
     def __init__(self) -> None:
         self._found: OrderedDict[tuple[bytes, ...], PlainHead] = OrderedDict()
-        self._layout = Struct("")
-        """The lengths of the last head's pieces, every second of them a value of one answer."""
+        self._layouts: dict[int, Struct] = {}
+        """By the length of a head, the lengths of the pieces of the last one of it, every second of them a value of one
+        answer."""
 
     def recall(self, wire: bytes) -> PlainHead | None:
-        """What it says, if it is known and laid out as the last one was, as answers of one store mostly are."""
-        if self._layout.size != len(wire):
+        """What it says, if it is known and laid out as the last one of its length, as those of one store mostly are."""
+        layout = self._layouts.get(len(wire))
+        if layout is None:
             return None
-        pieces = self._layout.unpack(wire)
+        pieces = layout.unpack(wire)
         if b"".join(pieces[1::2]).translate(None, _PRINTABLE):
             return None
         kept = pieces[::2]
@@ -108,10 +110,9 @@ class _KnownHeads:
         """What it says; None if it is not one as most are."""
         parts = _FOR_ONCE.split(wire)  # text, name, value, text, name, value, text
         kept = (*(text + name for text, name in zip(parts[:-1:3], parts[1::3], strict=True)), parts[-1])
-        lengths = [len(piece) for pair in zip_longest(kept, parts[2::3], fillvalue=b"") for piece in pair]
-        layout = "".join([f"{length}s" for length in lengths])
-        if layout != self._layout.format:
-            self._layout = Struct(layout)
+        if len(wire) <= _LONGEST_KNOWN:
+            lengths = [len(piece) for pair in zip_longest(kept, parts[2::3], fillvalue=b"") for piece in pair]
+            self._layouts[len(wire)] = Struct("".join([f"{length}s" for length in lengths]))
         known = self._found.get(kept)
         if known is not None:
             self._found.move_to_end(kept)

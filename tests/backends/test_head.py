@@ -104,6 +104,13 @@ def test_a_layout_says_nothing_of_what_stands_there() -> None:
     assert first is not known(other)
 
 
+def test_heads_of_several_lengths_are_known_in_turns() -> None:
+    """Objects differ in the digits of their sizes: none is searched for what is said of one answer alone, but once."""
+    wires = [with_lines(b"Date: ~~").replace(b": 3", b": %d" % length) for length in (3, 4096, 10**9)]
+    before = [known(wire) for wire in wires]
+    assert before == [heads._KNOWN.recall(wire.replace(b"~~", b"!!")) for wire in wires]
+
+
 def test_fields_of_one_name_are_joined() -> None:
     """Two of one name are one line (RFC 9110, 5.2)."""
     assert "1, 2" == known(with_lines(b"X-Same: 1", b"Date: a", b"x-same: 2")).headers["x-same"]
