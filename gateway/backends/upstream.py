@@ -19,7 +19,7 @@ from gateway.backends.credential_chain import ChainCredentials, CredentialSource
 from gateway.backends.http_call import Source, StoreCall
 from gateway.backends.pool import Authority, Pool, PoolLimits
 from gateway.backends.presign import Presigner
-from gateway.backends.verdict import read_verdict, restore_partial, sends_bytes, status_fault
+from gateway.backends.verdict import part_fault, read_verdict, restore_partial, sends_bytes, status_fault
 from gateway.core.backend import BackendSpec, ChainSource
 from gateway.core.profile import SignatureVersion
 from gateway.core.reasons import Reason, SettingsError, UpstreamFailed
@@ -142,6 +142,8 @@ class _OpenCall(StoreCall):
     async def _judge(self, answer: Answer) -> Answer:
         call = self._call
         if answer.status != 200 and (fault := status_fault(call, answer.status)) is not None:
+            raise UpstreamFailed(Reason.UPSTREAM_BROKE, fault)
+        if answer.status == 206 and (fault := part_fault(call, answer)) is not None:
             raise UpstreamFailed(Reason.UPSTREAM_BROKE, fault)
         if answer.length != 0 and answer.status < 300 and sends_bytes(call):
             return await read_verdict(call, answer)

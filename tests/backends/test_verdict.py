@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.backends.verdict import status_fault
+from gateway.backends.verdict import part_fault, status_fault
 from gateway.core.reasons import Reason, UpstreamFailed
-from gateway.core.route import UpstreamCall
+from gateway.core.route import Answer, UpstreamCall
 from tests.backends.fault_server import Peer, call, fault_server, reply, upstream_to
 
 READ = UpstreamCall(backend="b", method="GET", bucket="r", key="k")
@@ -127,6 +127,66 @@ async def test_bytes_are_stored_when_no_body_says_otherwise(
         else:
             async with upstream.open(wanted, b"body") as answer:
                 assert (told, body) == (answer.status, await answer.body.read(1000))
+        assert not upstream.store(wanted.backend).busy
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "length"),
+    [
+        ("bytes=2-5", "bytes 2-5/10", 4),
+        ("bytes=2-5", "bytes 2-5/10", None),
+        ("bytes=2-", "bytes 2-9/10", 8),
+        ("bytes=8-99", "bytes 8-9/10", 2),
+        ("bytes=-3", "bytes 7-9/10", 3),
+        ("bytes=-30", "bytes 0-9/10", 10),
+        ("bytes=0-0", "bytes 0-0/10", 1),
+        ("bytes=2-5", "bytes 2-5/*", 4),
+        ("bytes=2-", "bytes 2-9/*", 8),
+        ("bytes=-3", "bytes 7-9/*", 3),
+        (None, "bytes 5-9/10", 5),
+    ],
+)
+def test_the_part_that_was_asked_for_is_one(asked: str | None, told: str, length: int | None) -> None:
+    """As far as the object goes. Of a part by its number nobody knows where it begins."""
+    wanted = replace(READ, headers=() if asked is None else (("range", asked),))
+    assert None is part_fault(wanted, Answer(206, {"content-range": told}, length))
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "length"),
+    [
+        ("bytes=2-5", "bytes 0-9/10", 10),
+        ("bytes=2-5", "bytes 3-6/10", 4),
+        ("bytes=2-5", "bytes 2-4/10", 3),
+        ("bytes=2-5", "bytes 2-6/10", 5),
+        ("bytes=2-", "bytes 2-8/10", 7),
+        ("bytes=-3", "bytes 6-8/10", 3),
+        ("bytes=2-5", "bytes 2-5/10", 3),
+        ("bytes=2-5", "bytes 2-5/10", 10),
+        ("bytes=2-5", "bytes 2-6/*", 5),
+        ("bytes=2-5", "bytes 3-5/*", 3),
+        ("bytes=2-5", "2-5/10", 4),
+        ("bytes=2-5", "", 4),
+    ],
+)
+def test_another_part_is_no_answer(asked: str, told: str, length: int) -> None:
+    """Clients that fetch a file in parts write each to where they asked, and few look at what it says."""
+    wanted = replace(READ, headers=(("range", asked),))
+    assert part_fault(wanted, Answer(206, {"content-range": told} if told else {}, length))
+
+
+async def test_another_part_breaks_off() -> None:
+    """Before any byte of it."""
+
+    async def serve(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(reply(b"body", "206 Partial Content", "content-range: bytes 0-3/10\r\n"))
+
+    async with fault_server(serve) as seen, upstream_to(seen.port) as upstream:
+        wanted = replace(call("GET", "k"), headers=(("range", "bytes=4-7"),))
+        with pytest.raises(UpstreamFailed) as failed:
+            await upstream.open(wanted).__aenter__()
+        assert Reason.UPSTREAM_BROKE is failed.value.reason
         assert not upstream.store(wanted.backend).busy
 
 
