@@ -15,7 +15,6 @@ import argparse
 import json
 import os
 import re
-import signal
 import sys
 import tempfile
 import time
@@ -23,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from gateway.splice.pipes import LARGE
 from gateway.splice.pump import SHARED_TURN, TURN
@@ -34,15 +33,15 @@ from tests.bench.kernel import asked_of_kernel
 from tests.bench.load import at_rate, wrk
 from tests.bench.machine import interpreter, machine
 from tests.bench.measure import SUBJECT_CPU, cpu_seconds, pin
+from tests.bench.meter import BEGIN, TELL, Tally, corrected, tallied
 from tests.bench.meter import Path as Parts
-from tests.bench.meter import Tally, corrected, tallied
 from tests.bench.missed import ADDED, EXPLAINING, IDLE, START, TURNS, WAITING, heading
 from tests.bench.network import set_apart
 from tests.bench.start import compiled, held_by_package, imports, started
 from tests.bench.store import standing
 from tests.servers.gateway import gateway_before
 
-__all__ = ["tree"]
+__all__ = ["ask_meter", "tree"]
 
 _USUAL = "^GET 4 KiB, link$|^GET 4 KiB, SigV4$|^PUT 4 KiB, SigV4$"
 _COUNTED = 3
@@ -94,16 +93,17 @@ def tree(timed: Told, counted: Told, timed_requests: int, counted_requests: int,
     yield f"{'other threads':58}{others * 1e6 / timed_requests:9.1f}"
 
 
-def _told(pid: int, output: Path, within: float) -> dict:
+def ask_meter(pid: int, output: Path, within: float) -> dict[str, Any]:
     """What the metered gateway has found since `_begin`."""
     output.unlink(missing_ok=True)
-    os.kill(pid, signal.SIGUSR2)
+    os.kill(pid, TELL)
     deadline = time.monotonic() + within
     while not output.exists():
         if time.monotonic() > deadline:
             raise RuntimeError("the gateway tells nothing")
         time.sleep(0.01)
-    return json.loads(output.read_text())
+    found: dict[str, Any] = json.loads(output.read_text())
+    return found
 
 
 def _main_thread(pid: int) -> float:
@@ -125,10 +125,10 @@ def _timed(place: Path) -> Iterator[Callable[[Case, bool], tuple[Told, int, floa
             messages = case.build(before)
             wrk(messages, case.connections, 1)
             since = cpu_seconds(gateway.pid) - _main_thread(gateway.pid)
-            os.kill(gateway.pid, signal.SIGUSR1)
+            os.kill(gateway.pid, BEGIN)
             count = len(at_rate(messages, _ALONE, 4)[0]) if alone else wrk(messages, case.connections, 4).requests
             others = cpu_seconds(gateway.pid) - _main_thread(gateway.pid) - since
-            found = _told(gateway.pid, output, 10)
+            found = ask_meter(gateway.pid, output, 10)
             return corrected(tallied(found["found"], found["entered"]), found["waiting"]), count, others
 
         yield measure
@@ -159,11 +159,11 @@ def _count(counting: Counting, place: Place, case: Case, output: Path) -> Told:
     with Connection(messages[0].host, messages[0].port) as connection:
         for message in islice(turn, 20 if case.once else max(20, len(messages))):
             connection.ask(message)
-        os.kill(counting.gateway.pid, signal.SIGUSR1)
+        os.kill(counting.gateway.pid, BEGIN)
         time.sleep(1)
         for message in islice(turn, _COUNTED):
             connection.ask(message)
-        found = _told(counting.gateway.pid, output, 60)
+        found = ask_meter(counting.gateway.pid, output, 60)
     spent = [(path, counting.read(number).main) for number, path in found["found"]]
     return corrected(tallied(spent, found["entered"]), found["waiting"])
 

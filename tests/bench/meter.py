@@ -10,19 +10,23 @@ from __future__ import annotations
 
 import functools
 import inspect
+import signal
 import types
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["CALLED", "NOTHING", "PROBE", "WAITING", "Meter", "Path", "Tally", "corrected", "tallied"]
+__all__ = ["BEGIN", "CALLED", "NOTHING", "PROBE", "TELL", "WAITING", "Meter", "Path", "Tally", "corrected", "tallied"]
 
 Path = tuple[str, ...]
 """The parts that a moment is in, outermost first."""
 
 PROBE, CALLED, WAITING, NOTHING = "(probe)", "(function)", "(coroutine)", "(nothing)"
 """Paths of what does nothing, in a function and in a coroutine: what measuring costs, inside of it and around it."""
+
+BEGIN, TELL = signal.SIGRTMIN + 1, signal.SIGRTMIN + 2
+"""Signals to a gateway with a meter: to begin anew, and to write what was found. It has no use of its own for them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The gateway with a meter around the parts of a request: `python -m tests.bench.metered serve …`.
 
-BENCH_METER names a file. SIGUSR1 begins anew; SIGUSR2 writes there what was found since. With BENCH_COUNT set, each
-mark is a system call that callgrind dumps at, and what is written is whose turn ended with each dump.
+BENCH_METER names a file. `meter.BEGIN` begins anew; `meter.TELL` writes there what was found since. With BENCH_COUNT
+set, each mark is a system call that callgrind dumps at, and what is written is whose turn ended with each dump.
 """
 
 from __future__ import annotations
@@ -119,8 +119,8 @@ def start() -> None:
         output.with_suffix(".new").write_text(json.dumps(found))
         output.with_suffix(".new").replace(output)
 
-    signal.signal(signal.SIGUSR1, begin)
-    signal.signal(signal.SIGUSR2, tell)
+    signal.signal(meter.BEGIN, begin)
+    signal.signal(meter.TELL, tell)
 
 
 if __name__ == "__main__":

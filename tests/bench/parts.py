@@ -58,7 +58,7 @@ PARTS: dict[str, tuple[str, ...]] = {
         "gateway.telemetry.metrics:Metrics.observe_answer",
         "gateway.telemetry.metrics:Metrics.observe_presign",
     ),
-    "behind: records written": ("gateway.data.state.records:Accounts.flush",),
+    "behind: records written": ("gateway.data.state.records:Accounts._write_batch",),
     "behind: log written": ("gateway.telemetry.logs:Logs.flush",),
 }
 """Each part, and the functions that are it."""
