@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 
 from gateway.core.grant import GrantFilter, GrantPage
 from gateway.core.grant_codec import GrantRow
-from gateway.stores import memory
+from gateway.stores import lists, memory
 from gateway.stores.codec import grant_of
 from gateway.stores.lists import LOOKED_AT, READ_AT_ONCE, Count, Read, page_steps
 from gateway.stores.postgres.schema import migrate
@@ -159,12 +159,21 @@ async def test_valkey_is_asked_a_bounded_number_of_times(tmp_path: Path) -> None
 
 
 async def test_in_memory_few_are_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many as a page looks at."""
+    """As many as a page looks at, of the first page and the next."""
     judged = Counter[str]()
     real = memory.wants
     monkeypatch.setattr(memory, "wants", lambda *given: judged.update(["grants"]) or real(*given))
     async with filled("memory", COUNT, tmp_path, varied(COUNT)) as store:
         for what, wanted in WANTED.items():
-            judged.clear()
-            await store.grants.page(wanted, None, PAGE)
-            assert judged["grants"] <= LOOKED_AT, what
+            cursor = None
+            for _ in range(2):
+                judged.clear()
+                cursor = (await store.grants.page(wanted, cursor, PAGE)).cursor
+                assert judged["grants"] <= LOOKED_AT, what
+                if cursor is None:
+                    break
+        # The control: a page that looks as far as it must would be seen.
+        judged.clear()
+        monkeypatch.setattr(lists.page_steps, "__defaults__", (COUNT,))
+        await store.grants.page(WANTED["label of half, used up, and place of none"], None, PAGE)
+        assert judged["grants"] > 2 * LOOKED_AT
