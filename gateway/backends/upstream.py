@@ -19,7 +19,7 @@ from gateway.backends.credential_chain import ChainCredentials, CredentialSource
 from gateway.backends.http_call import Source, StoreCall
 from gateway.backends.pool import Authority, Pool, PoolLimits
 from gateway.backends.presign import Presigner
-from gateway.backends.verdict import part_fault, read_verdict, restore_partial, sends_bytes, status_fault
+from gateway.backends.verdict import SILENT, is_silent, part_fault, read_verdict, restore_partial, status_fault
 from gateway.core.backend import BackendSpec, ChainSource
 from gateway.core.profile import SignatureVersion
 from gateway.core.reasons import Reason, SettingsError, UpstreamFailed
@@ -130,7 +130,7 @@ class _OpenCall(StoreCall):
             observer.count_failure(call.backend, failure.reason)
             raise
         observer.observe_answer(call.backend, answer.status, time.perf_counter() - started)
-        bare = answer.length == 0 or call.method != "PUT"
+        bare = answer.length == 0 or call.method not in SILENT
         if answer.status == 200 and bare and "content-range" not in answer.headers:
             return answer
         try:
@@ -145,7 +145,7 @@ class _OpenCall(StoreCall):
             raise UpstreamFailed(Reason.UPSTREAM_BROKE, fault)
         if answer.status == 206 and (fault := part_fault(call, answer)) is not None:
             raise UpstreamFailed(Reason.UPSTREAM_BROKE, fault)
-        if answer.length != 0 and answer.status < 300 and sends_bytes(call):
+        if answer.length != 0 and answer.status < 300 and is_silent(call):
             return await read_verdict(call, answer)
         return restore_partial(call, answer) if answer.status == 200 and "content-range" in answer.headers else answer
 

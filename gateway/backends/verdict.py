@@ -29,6 +29,9 @@ FAILED: Final = 500
 ANSWER_LIMIT: Final = 1024**2
 """Bytes of an answer that is no object."""
 
+SILENT: Final = frozenset({"PUT", "DELETE"})
+"""The methods of those calls, and of copies."""
+
 _READS: Final = frozenset({"GET", "HEAD"})
 _DONE: Final = frozenset({200, 201, 204})
 _UNCHANGED: Final = frozenset({"if-none-match", "if-modified-since"})
@@ -98,13 +101,13 @@ def restore_partial(call: UpstreamCall, answer: Answer) -> Answer:
     return replace(answer, status=206, known=None)
 
 
-def sends_bytes(call: UpstreamCall) -> bool:
-    """Whether the answer to this call has nothing to say in a body: a copy's has."""
-    return call.method == "PUT" and all(name != "x-amz-copy-source" for name, _ in call.headers)
+def is_silent(call: UpstreamCall) -> bool:
+    """Whether a success of this call has nothing to say in a body: a copy's has."""
+    return call.method in SILENT and all(name != "x-amz-copy-source" for name, _ in call.headers)
 
 
 async def read_verdict(call: UpstreamCall, answer: Answer) -> Answer:
-    """The answer to bytes that were sent, whose body has been read: a refusal, if that is what the body says.
+    """The answer to a silent call, whose body has been read: a refusal, if that is what the body says.
 
     Raises:
         UpstreamFailed: UPSTREAM_BROKE for a page in place of an answer, as a proxy's sign-in is.
@@ -114,7 +117,7 @@ async def read_verdict(call: UpstreamCall, answer: Answer) -> Answer:
     if store_fault(body) is not None:
         return replace(read, status=FAILED)
     if body and "etag" not in answer.headers and all(name != "tagging" for name, _ in call.query):
-        raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the store's answer to a write is a document without an ETag")
+        raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the store's answer is a document, where it says nothing")
     return read
 
 

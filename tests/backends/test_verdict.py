@@ -190,6 +190,27 @@ async def test_another_part_breaks_off() -> None:
         assert not upstream.store(wanted.backend).busy
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [(b"", 200), (b"<Error><Code>AccessDenied</Code></Error>", 500), (b"<html>Please sign in</html>", None)],
+    ids=["nothing", "an error", "a page"],
+)
+async def test_an_object_is_gone_when_no_body_says_otherwise(body: bytes, told: int | None) -> None:
+    """Whoever takes a file back hears that it is gone when it is."""
+
+    async def serve(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(reply(body))
+
+    async with fault_server(serve) as seen, upstream_to(seen.port) as upstream:
+        if told is None:
+            with pytest.raises(UpstreamFailed):
+                await upstream.open(call("DELETE", "k")).__aenter__()
+        else:
+            async with upstream.open(call("DELETE", "k")) as answer:
+                assert told == answer.status
+
+
 async def test_a_copys_result_is_its_callers_to_read() -> None:
     """It is in the body, and so is what went wrong."""
 
