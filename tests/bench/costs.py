@@ -249,8 +249,8 @@ it. Any program that stands between adds two wake-ups of a processor that sleeps
 _KERNEL_READING: Final = """\
 The same, counted in a gateway that is not measured, all threads and what comes by the clock included. A request itself
 needs two reads, two writes and two waits: for the store, and for what comes next. No timer is set for it, and no task
-is made. Its record waits for a tenth of a second, and is written with those of others by a thread of its own, in two
-transactions; its line of the log waits as long, and is written with those of others, too.
+is made. Its record waits for a fraction of a second, and is written with those of others by a thread of its own; its
+line of the log waits, too, and is written with those of others.
 """
 _SHARED: Final = SHARED_TURN >> 10
 _TURNS: Final = f"""\
