@@ -17,6 +17,8 @@ from typing import Final
 from zlib import crc32
 
 from gateway.core.attempt import Attempt
+from gateway.core.grant import Grant
+from gateway.core.policy import Policy
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.request import Action, Operation
 from gateway.core.route import Answer, UpstreamCall
@@ -41,6 +43,11 @@ _MEMBER_BYTES: Final = 1024
 """What one member takes while its archive is written: name, tag, date, and its entry of the directory at the end."""
 _TOGETHER: Final = 48 * 1024
 """Bytes that are sent at once, if that many come: with what the store sends at once, less than 256 KiB."""
+
+_Rules = tuple[Policy, Grant | None]
+"""What a member was decided by when it was listed: while that stands, its turn comes with fewer questions."""
+
+_Listed = tuple[Found, Member, _Rules]
 
 _KINDS: Final[dict[str, type[ZipArchive | TarArchive]]] = {"zip": ZipArchive, "tar": TarArchive}
 
@@ -70,17 +77,17 @@ async def _build(plane: DataPlane, call: LinkCall, permit: Permit) -> AsyncItera
     if kind is None:
         raise Refused(Reason.BAD_ARGUMENT, "archive is zip or tar")
     archive, names = kind(), MemberNames()
-    members: list[tuple[Found, Member]] = []
+    members: list[_Listed] = []
     left_out: list[str] = []
     portion = plane.archive_memory.portion(permit.holders)
     with ExitStack() as memory:
         async for page in _read_pages(plane, call, permit, left_out):
             memory.enter_context(portion.hold(_MEMBER_BYTES * len(page)))
             folders = names.folders
-            async for entry in in_turns(page):
+            async for entry, rules in in_turns(page):
                 member = _member(names, entry, call.attempt.key)
                 archive.add(member)
-                members.append((entry, member))
+                members.append((entry, member, rules))
             memory.enter_context(portion.hold(_FOLDER_BYTES * (names.folders - folders)))
             if len(members) > _MOST_MEMBERS:
                 raise Refused(Reason.TOO_LARGE, f"the folder has more than {_MOST_MEMBERS} objects")
@@ -111,19 +118,22 @@ def _head(kind: type[ZipArchive | TarArchive], call: LinkCall, permit: Permit) -
 
 async def _read_pages(
     plane: DataPlane, call: LinkCall, permit: Permit, left_out: list[str]
-) -> AsyncIterator[list[Found]]:
+) -> AsyncIterator[list[tuple[Found, _Rules]]]:
     """The members, page by page, each decided on: so many decisions in one go would make all other requests wait.
 
     Those whose names cannot be asked for here go to `left_out`.
     """
     folder = call.attempt.key
     listed = replace(call, request=replace(call.request, operation=Operation.LIST_OBJECTS_V2))
+    rules = plane.snapshot.policy, permit.grant
     while True:
         page = await read_page(plane, listed, permit)
-        members: list[Found] = []
+        members: list[tuple[Found, _Rules]] = []
         async for entry in in_turns(page.found):
             if entry.key == folder or not _is_selected(entry.key.removeprefix(folder), call.selected):
                 continue  # the first one stands for the folder itself
+            if rules[0] is not plane.snapshot.policy or rules[1] is not permit.grant:
+                rules = plane.snapshot.policy, permit.grant
             try:
                 authorise(plane, permit.grant, _reading(permit, entry))
             except Refused as refusal:
@@ -131,7 +141,7 @@ async def _read_pages(
                     raise
                 left_out.append(entry.key.removeprefix(folder))
             else:
-                members.append(entry)
+                members.append((entry, rules))
         yield members
         if page.cursor is None:
             return
@@ -172,7 +182,7 @@ class _ArchiveBody:
         plane: DataPlane,
         permit: Permit,
         archive: Archive,
-        members: list[tuple[Found, Member]],
+        members: list[_Listed],
         noted: tuple[Member, bytes],
     ) -> None:
         """`noted` comes last, unless it has no bytes."""
@@ -190,11 +200,11 @@ class _ArchiveBody:
         """What is small goes together: each chunk costs as much as many bytes."""
         archive, permit = self._archive, self._permit
         together: list[bytes | memoryview] = []
-        for entry, member in self._members:
+        for entry, member, rules in self._members:
             together.append(archive.before(member))
             checksum, size = 0, 0
             if not member.folder:
-                permit.further = (Allowed(_reading(permit, entry), replace(permit.route, key=entry.key)),)
+                permit.further = (Allowed(_reading(permit, entry), replace(permit.route, key=entry.key), *rules),)
                 await self._plane.renewals.confirm(permit)
                 async with self._plane.upstream.open(self._call(entry)) as answer:
                     if answer.status != 200 or answer.length != member.size:

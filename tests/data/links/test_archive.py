@@ -7,6 +7,7 @@ import gc
 import io
 import tarfile
 import zipfile
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -15,6 +16,7 @@ from gateway.core.record import Outcome
 from gateway.core.request import Action
 from gateway.core.revocation_target import FeedKind
 from gateway.data.links import archive as room
+from gateway.data.steps import authorise
 from gateway.server.exchange import ClientExchange
 from tests.data.harness import Rig, deny, policy, request, rule
 from tests.data.scripted_store import Scripted, xml
@@ -168,6 +170,30 @@ async def test_a_member_that_may_not_be_read_ends_it_before_it_begins(rig: Rig) 
     rig.use(policy(rule("everything"), deny("not the last", "reports/deep/in/zz", may=[Action.READ])))
     assert 410 == (await rig.fetch(token, "/?archive=zip")).status
     assert [] == [seen for seen in rig.store.calls("GET") if seen.call.key]
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["the same rules", "other rules"])
+async def test_a_member_is_decided_on_once_while_the_rules_are_the_same(rig: Rig, same: bool, monkeypatch) -> None:
+    """When its turn comes, time and revocations are asked, and of other rules everything: so many decisions cost."""
+    token, _ = await folder(rig)
+    decided: list[str] = []
+    decide, opened = authorise._decide, rig.store.open
+    monkeypatch.setattr(authorise, "_decide", lambda *asked: decided.append(asked[2].key) or decide(*asked))
+
+    @asynccontextmanager
+    async def opening(call, sent=None):
+        await asyncio.sleep(0)
+        if call.key == "inside/deep/in/b.txt" and not same:
+            rig.use(policy(rule("everything"), deny("elsewhere", "reports/other/**")))
+        async with opened(call, sent) as answer:
+            yield answer
+
+    monkeypatch.setattr(rig.store, "open", opening)
+    got = await rig.fetch(token, "/?archive=zip")
+    assert (200, True) == (got.status, got.whole)
+    assert [1 if same or name == "b.txt" else 2 for name in FILES] == [
+        decided.count(f"deep/in/{name}") for name in FILES
+    ]
 
 
 async def test_a_revoked_member_ends_it_before_it_begins(rig: Rig) -> None:
