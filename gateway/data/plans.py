@@ -140,11 +140,15 @@ def keep(
             repeats = False
     if repeats and call.form is None:
         raw, canonical = call.request.raw, None
-        if isinstance(signed, SigV4Header):
+        # A link's token and the signature in an address are the same in all that are alike, and nothing is proved anew.
+        # Of what is read or written but once, nothing is worth keeping.
+        may_be_alike = isinstance(call, S3Call) and not isinstance(signed, SigV4Query)
+        alike = may_be_alike and exchange.like_comes_again()
+        if may_be_alike and not (exchange.comes_again() or alike):
+            return
+        if alike and isinstance(signed, SigV4Header):
             canonical = KnownCanonical.of(signed, raw, differing_fields(raw))
         local, lasting = exchange.peer is None, only_time_can_end(snapshot.policy, call.grant, call.attempt)
         plan = _Plan(exchange.raw, snapshot, terms, local, signed, canonical, call, route, lasting, exchange.extra)
-        # A link's token and the signature in an address are the same in all that are alike, and nothing is proved anew.
-        alike = isinstance(call, S3Call) and not isinstance(signed, SigV4Query)
-        if not (alike and exchange.remember_alike(plan)) or exchange.comes_again():
+        if not (alike and exchange.remember_alike(plan)):
             exchange.remember(plan)

@@ -166,6 +166,10 @@ class ClientExchange:
         """Whether this was asked of an earlier request with this very head."""
         return self._connection.heads.comes_again()
 
+    def like_comes_again(self) -> bool:
+        """Whether this was asked of an earlier request with a head that may be like this one."""
+        return self._connection.heads.like_comes_again()
+
     def remember(self, note: object) -> None:
         """Have later requests with this very head find a note."""
         self.note = self._arrival.note = note

@@ -35,7 +35,8 @@ class KnownHeads:
         self._most = most
         self._found: OrderedDict[bytes, IncomingRequest] = OrderedDict()
         self._once: set[int] = set()
-        """Hashes of heads that came once: one that has the hash of another is kept a little too early."""
+        """Hashes of heads that came once, and of their first lines with their lengths: one that has the hash of another
+        is kept a little too early."""
         self._alike: OrderedDict[tuple[str, int], tuple[IncomingRequest, AlikeHeads]] = OrderedDict()
 
     def find(self, wire: bytes) -> IncomingRequest | None:
@@ -48,13 +49,19 @@ class KnownHeads:
 
     def comes_again(self, wire: bytes) -> bool:
         """Whether this was asked of the same head lately: who asks first keeps nothing of what comes but once."""
-        if wire in self._found:
-            return True
-        mark = hash(wire)
+        return wire in self._found or self._came(hash(wire))
+
+    def like_comes_again(self, wire: bytes) -> bool:
+        """The same of any head with its first line and its length: most that are asked for once are not asked for in
+        another way, either."""
+        name = _line_and_length(wire.decode("latin-1"))
+        return name in self._alike or self._came(hash(name))
+
+    def _came(self, mark: int) -> bool:
         if mark in self._once:
             self._once.remove(mark)
             return True
-        if len(self._once) >= self._most:
+        if len(self._once) >= 2 * self._most:
             self._once.clear()
         self._once.add(mark)
         return False
@@ -163,6 +170,10 @@ class HeadReader:
     def comes_again(self) -> bool:
         """Whether this was asked of the head that was read last before, and it can be remembered."""
         return self.wire != b"" and self._known.comes_again(self.wire)
+
+    def like_comes_again(self) -> bool:
+        """Whether this was asked of a head of the same first line and length before."""
+        return self.wire != b"" and self._known.like_comes_again(self.wire)
 
     def recall(self, data: bytes) -> tuple[IncomingRequest, bytes] | None:
         """As `read_head` if `data` is a known head, or one like it, and nothing else, as most are; else None.
