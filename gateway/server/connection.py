@@ -6,7 +6,7 @@ Refuses to own what a request means (`gateway.data.serve`, `gateway.control.serv
 Laws: a body is bytes, never decompressed (T3). The next request is not looked at before the answer to this one has
 ended. A request whose end is in doubt, or whose body was not read, is the last of its connection. A connection that
 sends no whole head in time is closed (T4, promise 5). As most servers do, a client that ends its side is taken to have
-gone.
+gone; what it sent whole is done all the same.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import ip_address
-from typing import Final, Protocol, cast
+from typing import Final, cast
 
 import structlog
 
 from gateway.core.attempt import Address, address_texts, unmap
 from gateway.core.loan import Loan
 from gateway.eager import EagerTask
-from gateway.server.head import HeadReader, KnownHeads
+from gateway.server.head import HeadReader
+from gateway.server.host import Host
 from gateway.server.request import IncomingRequest
 from gateway.server.sending import NOT_ACKNOWLEDGED, NOT_SENT, waiting
 from gateway.splice.lending import Lending, flush, may_be_lent
@@ -56,30 +57,6 @@ _MALFORMED: Final = b"malformed request\n"
 _log = structlog.get_logger("gateway.server")
 
 
-class Host(Protocol):
-    """What a connection needs of its listener."""
-
-    loop: asyncio.AbstractEventLoop
-    handle: Callable[[Connection, IncomingRequest], Awaitable[None]]
-    head_seconds: float
-    known_heads: KnownHeads
-    draining: bool
-    read_buffer: memoryview
-    """What all connections of the loop read into: it is emptied before the next read."""
-    first_read_buffer: memoryview
-    """The first bytes of it."""
-
-    def add_connection(self, connection: Connection) -> None: ...
-
-    def remove_connection(self, connection: Connection) -> None: ...
-
-    def note_malformed_head(self, connection: Connection, data: bytes, *, first: bool) -> None: ...
-
-    def date(self) -> str:
-        """The value of a Date field now (RFC 9110, 6.6.1)."""
-        ...
-
-
 class Connection(asyncio.BufferedProtocol):
     """One connection."""
 
@@ -88,6 +65,7 @@ class Connection(asyncio.BufferedProtocol):
         "_broken_off",
         "_closing",
         "_drained",
+        "_ended",
         "_held",
         "_last",
         "_reading",
@@ -103,7 +81,7 @@ class Connection(asyncio.BufferedProtocol):
         "peer_texts",
     )
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host[Connection]) -> None:
         self.host = host
         self.date = host.date
         self._transport: asyncio.Transport | None = None
@@ -116,7 +94,7 @@ class Connection(asyncio.BufferedProtocol):
         self.lending = Lending()
         self._closing: asyncio.TimerHandle | None = None
         self._reading = True
-        self._served = self._last = False
+        self._served = self._last = self._ended = False
         self._since: float | None = None
         self.peer: Address | None = None
 
@@ -179,9 +157,21 @@ class Connection(asyncio.BufferedProtocol):
         if self._closing is not None:
             self._closing.cancel()
             self._closing = None
-        self.host.remove_connection(self)
         self.resume_writing()
-        self.break_off()
+        if not self._goes_on_alone():
+            self.host.remove_connection(self)
+            self.break_off()
+
+    def _goes_on_alone(self) -> bool:
+        """Whether what the client sent is done although it has left: it sent a body, and all of it, and some do not
+        wait to hear what came of that (ffmpeg's segments of a stream). What we end ourselves ends."""
+        arrival, ended = self._arrival, self._ended or self._task is self._broken_off
+        return not ended and arrival is not None and arrival.body.whole and not arrival.body.empty
+
+    def break_off_alone(self) -> None:
+        """End what goes on although the client has left."""
+        if self._transport is None:
+            self.break_off()
 
     def break_off(self) -> None:
         """End what answers, as if the client had gone; once, as its clean-up is not to be broken off, too."""
@@ -290,7 +280,10 @@ class Connection(asyncio.BufferedProtocol):
             self.abort()
         finally:
             self._arrival = self._task = None
-        if self._transport is None or self._closing is not None or self._transport.is_closing():
+        if self._transport is None:
+            self.host.remove_connection(self)
+            return
+        if self._closing is not None or self._transport.is_closing():
             return
         if self._last:
             self._transport.close()
@@ -399,13 +392,14 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.close()
 
     def abort(self) -> None:
+        self._ended = True
         self.lending.recall()
         if self._transport is not None:
             self._transport.abort()
 
     def reset(self) -> int:
         """End the connection so that the client sees an error: linger 0, abort. Returns the bytes that never left."""
-        stream = self._transport
+        stream, self._ended = self._transport, True
         if stream is None:
             return 0
         unsent = waiting(stream, NOT_SENT)

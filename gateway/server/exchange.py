@@ -451,8 +451,10 @@ class ClientExchange:
 
         What had not left yet never will, and is taken off the count.
         """
-        self.cut_reason = self.cut_reason or reason
+        first, self.cut_reason = self.cut_reason is None, self.cut_reason or reason
         self.bytes_out -= min(self.bytes_out, self._connection.reset())
+        if first and reason is not Reason.CLIENT_GONE:  # that is found by what runs itself, and ends it
+            self._connection.break_off_alone()
 
     @property
     def awaits_client(self) -> bool:

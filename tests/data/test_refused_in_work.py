@@ -384,3 +384,58 @@ async def test_the_first_page_is_waited_for_by_nobody(box: Rig, monkeypatch: pyt
         assert (got.header("content-type") or "").startswith("text/html")
     await box.settled()
     assert [Outcome.REFUSED] == [record.outcome for record in box.records]
+
+
+SENT = ("link: put", "link: put in chunks", "link: form", "link: tus", "key: put")
+
+
+async def left(rig: Rig, one: Waiting) -> None:
+    """The client goes without having heard anything, and the server has noticed."""
+    one.client.sock.close()
+    assert rig.server is not None
+    await until(lambda: all(connection._transport is None for connection in rig.server._connections))
+
+
+@pytest.mark.both_loops
+@pytest.mark.parametrize("kind", SENT)
+async def test_what_was_sent_whole_is_stored_though_nobody_waits_to_hear_of_it(box: Rig, kind: str) -> None:
+    """As with S3 and any web server that takes files: ffmpeg sends the segments of a stream so. Who stops the server
+    waits for it, and the record says that the client has gone."""
+    async with waiting(box, kind) as one:
+        await left(box, one)
+        assert box.server is not None
+        assert (1, True) == (len(box.plane.transfers), box.server.busy)
+        box.store.answers.set()
+        await box.settled()
+    assert (0, 0, False) == (len(box.plane.transfers), box.store.open_now, box.server.busy)
+    await until(lambda: not box.server._connections)
+    if kind != "link: tus":
+        assert b"hello" == box.store.objects["real", "inside/box/in.bin"][0]
+    assert (Outcome.CLIENT_GONE, "client_gone") == (box.records[-1].outcome, box.records[-1].reason)
+    if kind.startswith("link"):
+        assert 1 == await box.used(one.grant)
+
+
+@pytest.mark.both_loops
+@pytest.mark.parametrize("kind", ["link: get", "link: list", "link: archive", "key: delete", "key: copy"])
+async def test_a_question_whose_asker_left_is_not_answered(box: Rig, kind: str) -> None:
+    """What sent no body ends with its connection, though the store never answers."""
+    async with waiting(box, kind) as one:
+        await left(box, one)
+        await box.settled()
+    assert (0, 0) == (len(box.plane.transfers), box.store.open_now)
+
+
+@pytest.mark.parametrize("kind", SENT)
+async def test_what_goes_on_alone_ends_with_its_right(box: Rig, kind: str) -> None:
+    """A revocation finds it as it finds what has a client: nothing is stored, though the store would."""
+    async with waiting(box, kind) as one:
+        await left(box, one)
+        await revoked(box, one.grant)
+        if kind == "link: tus":
+            box.store.answers.set()
+        await box.settled()
+        box.store.answers.set()
+    assert (0, 0) == (len(box.plane.transfers), box.store.open_now)
+    assert ("real", "inside/box/in.bin") not in box.store.objects
+    assert (Outcome.CUT, "revoked") == (box.records[-1].outcome, box.records[-1].reason)

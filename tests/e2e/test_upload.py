@@ -183,3 +183,17 @@ def test_who_may_only_drop_learns_nothing(place: Place, run: Run, file: Path) ->
     link = place.link(prefix="drop/", actions=["write"])
     for path in ("/", "/secret.pdf"):
         assert 405 == _upload(run, link.url + path)[0]
+
+
+def test_ffmpeg_sends_a_stream_to_a_folder(weed: Place, run: Run) -> None:
+    """It closes each connection as soon as a file is sent, and waits for no answer: all of them are there."""
+    link = weed.link(prefix="live/", actions=["write"], overwrite=True)
+    film = ["-f", "lavfi", "-i", "testsrc=size=160x120:rate=10", "-t", "6", "-g", "10"]
+    run("ffmpeg", "-loglevel", "error", *film, "-f", "hls", "-method", "PUT", f"{link.url}/a.m3u8")
+    deadline = time.monotonic() + 20
+    while b"#EXT-X-ENDLIST" not in (playlist := weed.stored("live/a.m3u8") or b""):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    segments = [line for line in playlist.decode().splitlines() if line.endswith(".ts")]
+    assert 3 <= len(segments)
+    assert all(weed.stored(f"live/{segment}") for segment in segments)

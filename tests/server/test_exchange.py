@@ -257,6 +257,9 @@ class Behind:
     def reset(self) -> int:
         return self.unsent
 
+    def break_off_alone(self) -> None:
+        """Its client is still there."""
+
     def end(self, *, keep: bool, lingering: bool) -> None:
         self.ended = True
 
