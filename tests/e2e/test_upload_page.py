@@ -209,7 +209,7 @@ _CHOOSE = """(() => {
 
 
 def test_a_file_that_was_chosen_by_mistake_is_removed(weed: Place, browser: Browser, tmp_path: Path) -> None:
-    """While it is sent, and while it waits: nothing is stored, and the one place that the link has is free again."""
+    """While it is sent, and while it rests: nothing is stored, and the one place that the link has is free again."""
     (tmp_path / "wrong.bin").write_bytes(noise(20_000_000))
     (tmp_path / "right.txt").write_bytes(b"right")
     link = weed.link(prefix="removed/", actions=["write"], max_files=1)
@@ -218,18 +218,31 @@ def test_a_file_that_was_chosen_by_mistake_is_removed(weed: Place, browser: Brow
         page, complaints = opened(browser.new_context(), address)
         page.locator("#files").set_input_files(tmp_path / "wrong.bin")
         page.get_by_text("of 1 files").wait_for()
-        page.wait_for_function("document.querySelector('[data-all]').value > 0")
+        end = time.monotonic() + 60
+        while not page.locator("[data-all]").evaluate("bar => bar.value"):
+            assert time.monotonic() < end
         page.get_by_role("button", name="Remove: wrong.bin").click()
         page.get_by_text("Taken back").wait_for()
-        page.locator("[data-pause]").click()
         page.locator("#files").set_input_files(tmp_path / "wrong.bin")
+        page.get_by_role("button", name="Pause").click()
         page.get_by_role("button", name="Remove: wrong.bin").click()
-        page.locator("[data-pause]").click()
+        page.get_by_text("Taken back").nth(1).wait_for()
         page.locator("#files").set_input_files(tmp_path / "right.txt")
+        page.get_by_role("button", name="Go on").click()
         page.get_by_text("1 of 1 files").wait_for()
         assert ["Taken back", "Taken back"] == page.locator("li span:text-is('Taken back')").all_inner_texts()
     assert (None, b"right") == (weed.stored("removed/wrong.bin"), weed.stored("removed/right.txt"))
     assert [] == complaints
+
+
+def test_the_receipt_says_what_a_file_is_called_now(weed: Place, browser: Browser, tmp_path: Path) -> None:
+    """Where its link gives names; one that keeps its own is not named twice."""
+    (tmp_path / "größe.txt").write_bytes(b"x")
+    for fields, wanted in (({"names": "in/{stem}-2{ext}"}, "Stored. größe-2.txt SHA-256"), ({}, "Stored.  SHA-256")):
+        page, _ = opened(browser.new_context(), weed.link(prefix="names/", actions=["write"], **fields).url)
+        page.locator("#files").set_input_files(tmp_path / "größe.txt")
+        until_sent(page)
+        assert wanted in (page.locator("li[data-sha256] span").last.text_content() or "")
 
 
 def test_what_cannot_be_read_is_named(weed: Place, browser: Browser) -> None:

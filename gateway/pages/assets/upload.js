@@ -7,13 +7,12 @@ const texts = JSON.parse(root.dataset.texts);
 const base = location.pathname;
 const AT_ONCE = 4;
 const TRIES = 12;
-const STALLED = 60000;
-const DAY = 86400000;
+const MINUTE = 60000;
+const DAY = 1440 * MINUTE;
 const PIECE = 16 * 1024 ** 2;
 const MORE = 2;
 const GAIN = 1.2;
 const FAR = 8000;
-const REST = 60000;
 const jobs = [];
 const waiting = [];
 const wake = [];
@@ -30,7 +29,7 @@ const make = (tag, has) => Object.assign(document.createElement(tag), has);
 function size(bytes) {
   const power = bytes < 1024 ? 0 : Math.floor(Math.log2(bytes) / 10);
   const told = (bytes / 1024 ** power).toLocaleString(document.documentElement.lang, { maximumFractionDigits: 1 });
-  return `${told} ${["B", "KiB", "MiB", "GiB", "TiB"][power]}`;
+  return `${told} ${["", "Ki", "Mi", "Gi", "Ti"][power]}B`;
 }
 
 // Where an upload goes on is kept by the file's place, size and time, for as long as the gateway keeps it.
@@ -53,25 +52,28 @@ function fault(request) {
   const reason = /"reason": *"([^"]+)"/.exec(request.responseText)?.[1];
   const text = status ? texts[reason] : texts.network;
   const mends = [0, 408, 423, 429, "upload_busy", "offset_mismatch"];
-  return Object.assign(new Error(text ?? `${texts.failed} (${reason ?? status})`), {
+  return {
     status,
+    message: text ?? `${texts.failed} (${reason ?? status})`,
     final: status < 500 && !mends.includes(status) && !mends.includes(reason),
     // A request that broke holds the upload until it has been silent for two seconds.
-    after: Number(request.getResponseHeader("Retry-After")) * 1000 || (status === 423 ? 2500 : 0),
-  });
+    after: request.getResponseHeader("Retry-After") * 1000 || (status === 423 ? 2500 : 0),
+  };
 }
 
 // By which the gateway knows an upload again whose beginning was not answered.
 const newMark = () => `${Math.floor(Date.now() / 1000)}-${hex(crypto.getRandomValues(new Uint8Array(16)))}`;
 
 function rouse() {
-  for (const go of wake.splice(0)) go(0);
+  for (const go of wake.splice(0)) go();
 }
 
 class Job {
   constructor(file, path) {
     Object.assign(this, { file, path, offset: 0, moved: 0, tries: 0, part: 0, rate: 0, before: 0, open: false });
-    Object.assign(this, { sent: new Map(), there: new Set(), taken: new Set() });
+    this.sent = new Map();
+    this.there = new Set();
+    this.taken = new Set();
     this.use(0, 0);
     this.key = `upload ${base} ${path} ${file.size} ${file.lastModified}`;
     this.row = make("li");
@@ -106,7 +108,7 @@ class Job {
   show() {
     const moved = [...this.sent.values()].reduce((sum, one) => sum + one, this.offset + this.there.size * this.part);
     this.moved = Math.min(moved, this.file.size);
-    this.bar.value = this.file.size ? this.moved / this.file.size : 1;
+    this.bar.value = this.moved / this.file.size || 0;
     draw();
   }
 
@@ -121,12 +123,12 @@ class Job {
   }
 
   ask(method, url, status, headers, body) {
-    return new Promise((resolve, reject) => {
+    return new Promise((go, fail) => {
       const request = new XMLHttpRequest();
       let timer;
       const moved = (event) => {
         clearTimeout(timer);
-        timer = setTimeout(() => request.abort(), STALLED);
+        timer = setTimeout(() => request.abort(), MINUTE);
         this.sent.set(request, event?.loaded ?? 0);
         this.show();
       };
@@ -138,8 +140,8 @@ class Job {
       request.onloadend = () => {
         clearTimeout(timer);
         this.sent.delete(request);
-        if (request.status === status) resolve((field) => request.getResponseHeader(field));
-        else reject(fault(request));
+        if (request.status === status) go((field) => request.getResponseHeader(field));
+        else fail(fault(request));
       };
       moved();
       request.send(body);
@@ -222,7 +224,7 @@ class Job {
     const [rates, free] = [this.rates.filter(Boolean), Math.min(MORE, AT_ONCE - running)];
     if (rates.length <= this.others) return;
     this.rate = rates.reduce((sum, rate) => sum + rate);
-    if (this.rate < GAIN * this.before) return this.use(0, REST);
+    if (this.rate < GAIN * this.before) return this.use(0, MINUTE);
     this.before = 0;
     if (this.others || free < 1 || Date.now() < this.rests || !this.part) return;
     if (this.file.size - this.moved < FAR * this.rate) return;
@@ -252,7 +254,7 @@ class Job {
         there.add(at);
         this.judge();
       } catch {
-        this.use(Math.min(this.others, who - 1), REST / 6);
+        this.use(Math.min(this.others, who - 1), MINUTE / 6);
       }
       taken.delete(at);
     }
@@ -265,7 +267,7 @@ class Job {
     this.digest ??= digest(this.file).catch(() => "");
     for (let known = -1; !this.whole; ) {
       try {
-        while (paused && !this.gone) this.rests = await new Promise((go) => wake.push(go));
+        while (paused && !this.gone) await new Promise((go) => wake.push(go));
         await this.helping;
         if (this.gone) return await this.undo();
         await this.find();
@@ -274,7 +276,7 @@ class Job {
         known = this.offset;
         if (!this.gone) await this.stream();
       } catch (error) {
-        this.use(0, REST / 6);
+        this.use(0, MINUTE / 6);
         this.stop();
         if (paused && !this.gone) continue;
         if (error.final || ++this.tries > TRIES) return this.fail(error);
@@ -283,10 +285,13 @@ class Job {
     }
     this.show();
     const hash = await this.digest;
-    this.tell("done", hash ? `${texts.done} SHA-256 ${hash}` : texts.done);
+    const name = decodeURIComponent(this.url.split("?")[0].split("/").slice(3).pop() ?? "");
+    // A link may give names of its own.
+    const told = this.path.endsWith(name) ? "" : name;
+    this.tell("done", [texts.done, told, hash && `SHA-256 ${hash}`].join(" "));
     this.row.dataset.sha256 = hash;
-    if (root.dataset.undo === undefined) return;
-    this.button(texts.undo, () => this.undo().catch((error) => this.tell("done", error.message)));
+    const undo = () => this.undo().catch((error) => this.tell("done", error.message));
+    if ("undo" in root.dataset) this.button(texts.undo, undo);
   }
 
   fail(error) {
@@ -310,7 +315,7 @@ class Job {
   }
 
   // Until it may be asked again, or the network is said to be there.
-  async rest(after) {
+  async rest(after = 0) {
     this.said.textContent = texts.retrying;
     await new Promise((go) => {
       setTimeout(go, Math.max(after, Math.min(30000, 250 * 2 ** this.tries)));
@@ -338,13 +343,13 @@ function draw() {
     const count = (state) => meant.filter((job) => job.state === state).length;
     const sum = (bytes) => meant.reduce((all, job) => all + bytes(job), 0);
     const [bytes, moved, failed] = [sum((job) => job.file.size), sum((job) => job.moved), count("failed")];
-    const text = texts.total.replace("{done}", count("done")).replace("{count}", meant.length);
+    let text = texts.total.replace("{done}", count("done")).replace("{count}", meant.length);
     const total = find("total");
-    const said = failed ? `${text}, ${texts.failed}: ${failed}` : text;
+    if (failed) text += `, ${texts.failed}: ${failed}`;
     find("all").value = bytes ? moved / bytes : Number(!left);
     find("pause").hidden = !left;
     find("moved").textContent = `${size(moved)} / ${size(bytes)}`;
-    if (total.textContent !== said) total.textContent = said;
+    if (total.textContent !== text) total.textContent = text;
   }, 50);
 }
 
@@ -364,7 +369,7 @@ function add(file, path) {
 }
 
 async function walk(entry, path) {
-  const ask = (what, name) => new Promise((resolve, reject) => what[name](resolve, reject));
+  const ask = (what, name) => new Promise((go, fail) => what[name](go, fail));
   try {
     if (entry.isFile) return add(await ask(entry, "file"), path);
     const reader = entry.createReader();
@@ -401,4 +406,4 @@ find("pause").onclick = ({ target }) => {
   if (!paused) rouse();
   work();
 };
-for (const key of Object.keys(store)) if (key.startsWith("upload ") && !recall(key)) delete store[key];
+for (const key in store) if (key.startsWith("upload ") && !recall(key)) delete store[key];
