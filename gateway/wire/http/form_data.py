@@ -93,7 +93,8 @@ def _boundary(content_type: str) -> bytes:
 class FormParser:
     """One form. Feed it the body; `form` is there as soon as the file begins, the file's bytes come out of `feed`.
 
-    Where `several` files are wanted, what stands before the next one comes out between the bytes of both. Memory is
+    Where `several` files are wanted, what stands before the next one comes out between the bytes of both, and whatever
+    has the name of a file is one: its field's own name is the form's affair. On the S3 face it is `file`. Memory is
     bounded by `MAX_FIELDS` and the piece that was fed.
 
     Raises:
@@ -101,7 +102,7 @@ class FormParser:
     """
 
     def __init__(self, content_type: str, *, several: bool = False) -> None:
-        self._most = MAX_FILES if several else 1
+        self._most, self._any_name = (MAX_FILES, True) if several else (1, False)
         self._files = 0
         self._delimiter = b"\r\n--" + _boundary(content_type)
         self._step = _Step.START
@@ -201,7 +202,7 @@ class FormParser:
             return None
         self._spend(4)
         name, filename, content_type = _part(block)
-        if name.lower() != "file":
+        if name.lower() != "file" and not (filename and self._any_name):
             self._name = name
             return _Step.FIELD
         self._files += 1

@@ -43,6 +43,20 @@ async def test_every_file_of_a_form_is_stored(uploads: Rig) -> None:
     assert 5 == (await uploads.state.leases.usage([grant.intake_id]))[grant.intake_id].uses
 
 
+@pytest.mark.parametrize("field", ["files[]", "upload", "filepond", "qqfile", "FILE"])
+async def test_a_file_is_one_whatever_its_field_is_called(uploads: Rig, field: str) -> None:
+    """Widgets and programs have names of their own for it; what has the name of a file is one. Fields are none, nor is
+    the choice of a file that nobody made."""
+    token = await uploads.link(prefix="in/", actions=WRITE)
+    others = (
+        b'--b\r\nContent-Disposition: form-data; name="%b"\r\n\r\nx\r\n' % other for other in (b"note", b"upload[1]")
+    )
+    nothing = b'--b\r\nContent-Disposition: form-data; name="more"; filename=""\r\n\r\n\r\n'
+    body = b"".join(others) + nothing + form(*FILES).replace(b'name="file"', f'name="{field}"'.encode())
+    got = await uploads.ask("POST", f"/s/{token}/", JSON, body)
+    assert (201, dict(FILES)) == (got.status, stored(uploads))
+
+
 @pytest.mark.parametrize("step", [1, 7, 100])
 async def test_it_does_not_matter_in_which_pieces_a_form_comes(uploads: Rig, step: int) -> None:
     """Files end at their boundaries, wherever a packet ends."""

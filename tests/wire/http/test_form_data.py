@@ -210,6 +210,14 @@ def test_the_framing_is_strict(data):
     assert refusal(data) is Reason.MALFORMED_FORM
 
 
+def test_on_the_s3_face_the_file_is_the_field_of_that_name():
+    """Another one is a field, whatever file name it has, as S3 has it; a policy knows of fields alone."""
+    other = part("x-amz-meta-a", "y")[0] + '; filename="b.txt"'
+    form, content = parse(body((other, b"y"), (FILE, b"x")))
+    assert ((("x-amz-meta-a", "y"),), b"x") == (form.fields, content)
+    assert Reason.MALFORMED_FORM is refusal(body((other, b"y")))
+
+
 @pytest.mark.parametrize("before", [b"", b"\r\n", b"\r\n\r\n"])
 @pytest.mark.parametrize("after", [b"", b"\r\n", b"\r\n\r\n", b"\n"])
 def test_blank_lines_around_a_form_say_nothing(before, after):
