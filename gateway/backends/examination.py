@@ -210,16 +210,19 @@ async def _try_bucket(upstream: Upstream, bucket: Bucket) -> tuple[Finding, str]
     call = UpstreamCall(backend=bucket.backend, method="GET", bucket=bucket.real_bucket, key="", query=query)
     async with upstream.open(call) as answer:
         body = await answer.body.read(_SMALL)
-    key = f"{bucket.prefix}gateway-doctor-{secrets.token_hex(8)}"
+    key, listing = f"{bucket.prefix}gateway-doctor-{secrets.token_hex(8)}", None
     with suppress(UpstreamFailed):
-        key = next((entry.key for entry in read_listing(body).found), key) if answer.status == 200 else key
-    if answer.status == 200:
+        listing = read_listing(body) if answer.status == 200 else None
+    if listing is not None:
+        key = next((entry.key for entry in listing.found), key)
         detail = phrase("bucket_listed", "can be listed")
+    elif answer.status == 200:
+        detail = phrase("bucket_no_listing", "answered with something that is no listing: is the endpoint a store?")
     else:
         fault = f" {code}" if (code := store_fault(body)) else ""
         detail = phrase("bucket_answered", "answered {status}{fault}", status=answer.status, fault=fault)
     return Finding(
-        bucket.backend, phrase("try_bucket", "bucket {name}", name=bucket.name), answer.status == 200, detail
+        bucket.backend, phrase("try_bucket", "bucket {name}", name=bucket.name), listing is not None, detail
     ), key
 
 

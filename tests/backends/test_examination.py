@@ -123,6 +123,17 @@ async def test_a_store_that_answers_head_but_not_get_is_told(listener, head, get
     assert ok is not False or f"HEAD has the answer {head}, GET {get}" in reads.detail
 
 
+@pytest.mark.parametrize(
+    ("body", "ok"),
+    [(PAGE, True), (b"<ListBucketResult/>", True), (b"<html>Please sign in</html>", False), (b"", False)],
+)
+async def test_what_gives_no_listing_is_no_store(listener, body, ok):
+    """A page with status 200, as a proxy's sign-in or a console is, would pass for a store until somebody uses it."""
+    listener.answers = [reply(200, body)]
+    found = (await findings(spec_of(Told(listener.url)), Bucket("reports", "lab", "real", "prod/")))["bucket reports"]
+    assert (ok, not ok) == (found.ok, "no listing" in found.detail)
+
+
 async def test_a_store_that_breaks_off_at_head_is_told(listener):
     """An answer that never comes is one, too; nothing after it is left out."""
 

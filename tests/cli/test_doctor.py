@@ -10,7 +10,7 @@ from tests.cli.conftest import POLICIES, SETTINGS, reply
 
 def test_the_command_shows_a_table_or_json_and_exits_by_the_worst(terminal, listener, write):
     """1 if anything is bad, 0 if nothing is, 4 for a backend nobody named."""
-    listener.answers = [reply(200)]
+    listener.answers = [reply(200, b"<ListBucketResult/>")]
     config = str(write(SETTINGS, POLICIES.replace("http://127.0.0.1:7480", listener.url)))
     good = terminal.run("doctor", "lab", "--config", config)
     assert good.exit_code == 0, good.output
