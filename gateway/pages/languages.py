@@ -71,7 +71,8 @@ class Language:
         power = min((size.bit_length() - 1) // 10, len(_UNITS))
         amount = size / 1024**power
         shown = f"{amount:.1f}".replace(".", self.text("units.decimal")) if amount < 10 else f"{amount:.0f}"
-        return f"{shown} {_UNITS[power - 1]}"
+        told = f"{shown} {_UNITS[power - 1]}"
+        return f"\u2068{told}\u2069" if self.direction == "rtl" else told  # else the unit stands before its number
 
 
 @cache

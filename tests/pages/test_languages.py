@@ -247,6 +247,11 @@ def test_sizes_are_written_as_the_language_writes_numbers() -> None:
     assert "1,5 KiB" == languages()["de"].size(1536)
 
 
+def test_a_size_stays_in_its_order_from_right_to_left() -> None:
+    """Isolated, or the unit would stand before its number."""
+    assert "\u20681.5 KiB\u2069" == Language("ar", "rtl", languages()["en"].texts).size(1536)
+
+
 def _unsaid(source: str) -> list[str]:
     """Details of refusals, and names of checks of readiness, that have no key: each is written where it is said."""
     found: list[ast.expr] = []
