@@ -1,11 +1,15 @@
 """Owns the sockets that the gateway answers on: data listeners, the control listener, their TLS, and their ending.
 
 Refuses to own what is answered (`gateway.data`, `gateway.control`) and when listeners open and end (`gateway.app`).
-Law: a listener that cannot be bound is a fault of the settings, told with its address.
+Law: a listener that cannot be bound is a fault of the settings, told with its address. A socket file on which somebody
+still answers is taken from nobody; one that was left behind is replaced.
 """
 
 from __future__ import annotations
 
+import errno
+import os
+import socket
 import ssl
 from collections.abc import Callable, Mapping
 
@@ -59,11 +63,14 @@ class Listeners:
             raise SettingsError(f"{listen}: several processes cannot share a Unix socket: listen on an address")
         try:
             if listen.path:
+                if _is_answered(listen.path):
+                    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
                 await server.listen_on_path(listen.path, tls)
             else:
                 await server.listen(listen.host, listen.port, tls, reuse_port=self._shared)
         except OSError as failure:
-            raise SettingsError(f"cannot listen on {listen}: {failure.strerror or failure}") from None
+            reason = str(failure.strerror or failure).rpartition(": ")[2]  # before it, asyncio repeats the address
+            raise SettingsError(f"cannot listen on {listen}: {reason}") from None
 
     def renew(self, tls: Mapping[str, KeyFiles]) -> None:
         """Give new handshakes what the files hold now. Raises SettingsError: they do not load; nothing changes."""
@@ -92,3 +99,10 @@ class Listeners:
             plane.end_waits()
             await server.close()
             await plane.finish()
+
+
+def _is_answered(path: str) -> bool:
+    """Whether somebody listens there: the event loop would replace their socket file without a word."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)
+        return probe.connect_ex(path) in {0, errno.EAGAIN}
