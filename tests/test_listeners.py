@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -82,18 +82,18 @@ async def test_an_address_that_is_taken_is_a_fault_of_the_settings() -> None:
 async def test_a_socket_file_is_taken_from_nobody(tmp_path: Path) -> None:
     """While one gateway answers there a second one does not start; a file that was left behind is in nobody's way."""
     listen = ListenAddress(path=str(tmp_path / "s"))
-    one, other = listeners(), listeners()
-    await one.open_data(listen, _nothing, None, tls=False)
-    with pytest.raises(SettingsError, match=f"^cannot listen on {listen}: Address already in use$"):
-        await other.open_data(listen, _nothing, None, tls=False)
-    await one.close()
-    with socket.socket(socket.AF_UNIX) as left, suppress(OSError):
-        left.bind(listen.path)
-    assert (tmp_path / "s").is_socket()
-    again = listeners()
-    await again.open_data(listen, _nothing, None, tls=False)
-    for opened in (other, again):
-        await opened.close()
+    async with AsyncExitStack() as stack:
+        one, other, again = listeners(), listeners(), listeners()
+        for opened in (one, other, again):
+            stack.push_async_callback(opened.close)
+        await one.open_data(listen, _nothing, None, tls=False)
+        with pytest.raises(SettingsError, match=f"^cannot listen on {listen}: Address already in use$"):
+            await other.open_data(listen, _nothing, None, tls=False)
+        await one.close()
+        with socket.socket(socket.AF_UNIX) as left, suppress(OSError):
+            left.bind(listen.path)
+        assert (tmp_path / "s").is_socket()
+        await again.open_data(listen, _nothing, None, tls=False)
 
 
 async def test_several_processes_share_addresses_and_no_socket_file(tmp_path: Path) -> None:
