@@ -239,15 +239,16 @@ def _choose_ports(first: int) -> dict[str, int]:
     return ports
 
 
-def die_with(parent: int) -> Callable[[], None] | None:
-    """A `preexec_fn` that asks the kernel for SIGKILL when the launching thread is gone; None where there is none."""
+def die_with(parent: int, by: signal.Signals = signal.SIGKILL) -> Callable[[], None] | None:
+    """What a child calls to have the kernel send it this signal when the launching thread is gone; None where no kernel
+    does."""
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None, use_errno=True).prctl
 
     def bind() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        prctl(_PR_SET_PDEATHSIG, by)
         if os.getppid() != parent:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), by)
 
     return bind

@@ -3,7 +3,8 @@
 Refuses to own what a process does. The kernel spreads connections over the processes (SO_REUSEPORT).
 
 Law: all live or none. A process that ends by itself ends the others, so that the supervisor sees it and restarts
-the whole gateway, never half of one.
+the whole gateway, never half of one. If the first process is killed the others drain and end: nobody would restart
+them, and a gateway that is started again would share its addresses with them.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ def supervise(work: Callable[[int], int], count: int) -> int:
 
     Call it before any thread or event loop exists. SIGTERM, SIGINT and SIGHUP reach every process.
     """
+    from gateway.cli.embedded_store import die_with
+
+    follow = die_with(os.getpid(), signal.SIGTERM)
     children: set[int] = set()
     signalled: set[int] = set()
 
@@ -41,7 +45,7 @@ def supervise(work: Callable[[int], int], count: int) -> int:
         for number in range(count):
             child = os.fork()
             if child == 0:
-                _run_child(work, number)
+                _run_child(work, number, follow)
             children.add(child)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
         return _wait(children, signalled, pass_on)
@@ -51,12 +55,14 @@ def supervise(work: Callable[[int], int], count: int) -> int:
             signal.signal(number, handler)
 
 
-def _run_child(work: Callable[[int], int], number: int) -> NoReturn:
+def _run_child(work: Callable[[int], int], number: int, follow: Callable[[], None] | None) -> NoReturn:
     code = int(Exit.FAILED)
     try:
         for passed in _PASSED_ON:
             signal.signal(passed, signal.SIG_IGN if passed == signal.SIGHUP else signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
+        if follow is not None:
+            follow()
         code = work(number)
     except Exception as error:  # noqa: BLE001 (the process ends here: no caller is left to report it)
         say(f"Error: {type(error).__name__}: {error}")

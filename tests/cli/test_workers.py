@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -75,6 +76,16 @@ def test_one_that_dies_ends_them_all():
         os.kill(pids[1], signal.SIGKILL)
         assert process.wait(20) == 1
     assert not any(map(alive, pids))
+
+
+def test_who_loses_the_first_process_ends():
+    """A gateway whose supervisor only sees the process that it started is never half there, whatever kills that one."""
+    with started(WAIT) as process:
+        pids = [int(process.stdout.readline().split()[1]) for _ in range(3)]
+        process.kill()
+        deadline = time.monotonic() + 10
+        while any(Path(f"/proc/{pid}").exists() for pid in pids):
+            assert time.monotonic() < deadline
 
 
 def test_the_first_failure_is_the_exit_code():
