@@ -28,6 +28,7 @@ from gateway.wire.sig.sigv4 import Verified
 MAX_SIGNED_CHUNK: Final = 16 * 1024 * 1024
 """Bytes. A signed chunk is held back until it is checked, so its size is memory; SDKs use 64 KiB to 1 MiB."""
 
+_CRLF: Final = b"\r\n"
 _MAX_LINE: Final = 512
 _MAX_TRAILERS: Final = 8
 _NOTHING: Final = sha256()
@@ -134,6 +135,8 @@ class ChunkedDecoder:
                 piece = data[position : position + self._left]
                 position += len(piece)
                 step = self._take(piece, out)
+            elif step is _AT_DATA_END:
+                position, step = self._end_data(data, position)
             elif step is _DONE:
                 raise Refused(Reason.BAD_REQUEST, "bytes after the end of the body")
             elif step is _BROKEN:
@@ -181,13 +184,22 @@ class ChunkedDecoder:
         self._blank_ahead = True
         return stop, line[:-1]
 
+    def _end_data(self, data: bytes | memoryview, position: int) -> tuple[int, _Step]:
+        """The next position and step: two bytes and nothing else end a chunk's data, which may come one by one."""
+        stop = position + 2 - len(self._line)
+        ending = self._line + data[position:stop]
+        if ending == _CRLF:
+            self._line = b""
+            self._spare -= 2
+            return stop, _AT_SIZE
+        if ending != _CRLF[:1]:
+            raise Refused(Reason.BAD_REQUEST, "a chunk is longer than its size")
+        self._line = ending
+        return position + 1, _AT_DATA_END
+
     def _follow(self, step: _Step, line: bytes) -> _Step:
         if step is _AT_SIZE:
             return self._begin_chunk(line)
-        if step is _AT_DATA_END:
-            if line:
-                raise Refused(Reason.BAD_REQUEST, "a chunk is longer than its size")
-            return _AT_SIZE
         if line:
             self._add_trailer(line)
             return _IN_LAST_LINES
