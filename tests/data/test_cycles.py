@@ -62,7 +62,7 @@ async def store(peer: Peer) -> None:
             peer.writer.close()
             return
         else:
-            await peer.send(reply(b"hello", extra='etag: "1"\r\n'))
+            await peer.send(reply(b"" if head.startswith("PUT") else b"hello", extra='etag: "1"\r\n'))
 
 
 @asynccontextmanager
