@@ -45,7 +45,10 @@ def check(config: Path, *, schema: str | None, as_json: bool) -> None:
         fail("\n".join(faults), Exit.SETTINGS)
     for warning in warnings:
         say(f"warning: {warning}")
-    click.echo(", ".join(f"{count} {name}" for name, count in summary.items()) + ": all in order")
+    click.echo(
+        ", ".join(f"{count} {name.removesuffix('s') if count == 1 else name}" for name, count in summary.items())
+        + ": all in order"
+    )
 
 
 def read_files(config: Path, warnings: list[str] | None = None) -> tuple[list[str], dict[str, int]]:

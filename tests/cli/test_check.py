@@ -14,7 +14,7 @@ def test_what_is_in_order_is_counted(terminal, write):
     """So that an empty directory does not look like a full one."""
     done = terminal.run("check", "--config", str(write(SETTINGS, POLICIES)))
     assert done.exit_code == 0, done.output
-    assert done.stdout == "1 backends, 1 buckets, 1 rules, 0 limits, 2 examples: all in order\n"
+    assert done.stdout == "1 backend, 1 bucket, 1 rule, 0 limits, 2 examples: all in order\n"
 
 
 def test_every_fault_is_told_with_its_place(terminal, write):
