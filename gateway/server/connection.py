@@ -191,7 +191,7 @@ class Connection(asyncio.BufferedProtocol):
             if rest:
                 self._take(arrival, rest)
             self._start(arrival)
-            if self._arrival is arrival and arrival.body.unread:
+            if rest and self._arrival is arrival and arrival.body.unread:
                 self.hold_body()
 
     def _start(self, arrival: IncomingRequest) -> None:
