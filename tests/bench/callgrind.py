@@ -69,8 +69,8 @@ class Counting:
         return Window(threads.get(f".{dump}-01", 0), sum(threads.values()))
 
     def behind(self) -> None:
-        """Return when what is done in batches behind the answers is done: a tenth of a second of the slow clock."""
-        time.sleep(0.12 / _RATE)
+        """Return when what is done in batches behind the answers is done: a quarter of a second of the slow clock."""
+        time.sleep(0.27 / _RATE)
 
     def _await_rest(self) -> None:
         """Return when no thread has run, or waited to run, for a while."""
