@@ -365,17 +365,29 @@ class FeedView(View):
     `as_of` is set when this is the whole list, which was complete then: `state.revocations` reads it from a file.
     A sidecar that asks is told, by `serves`, whose grants it is given: when it is another text, whatever the sidecar
     keeps has to be asked for again.
+    `last` is told to who asks for notices after a serial that was never given: the state has lost what was read of it,
+    up to this serial, and gives the later ones again. Ask again from the beginning.
     """
 
     revocations: list[RevocationEntryView]
     serial: int
     as_of: When | None
+    last: int | None = Field(default=None, exclude_if=lambda last: last is None)
     serves: str | None = Field(default=None, exclude_if=lambda serves: serves is None)
 
     @classmethod
-    def of(cls, entries: Sequence[FeedEntry], after: int, whole_at: float | None, serves: str | None = None) -> Self:
+    def of(
+        cls,
+        entries: Sequence[FeedEntry],
+        after: int,
+        whole_at: float | None,
+        *,
+        last: int | None = None,
+        serves: str | None = None,
+    ) -> Self:
         serial = max((entry.serial for entry in entries), default=after)
-        return cls.model_validate({"revocations": entries, "serial": serial, "as_of": whole_at, "serves": serves})
+        fields = {"revocations": entries, "serial": serial, "as_of": whole_at, "last": last, "serves": serves}
+        return cls.model_validate(fields)
 
 
 class SignatureView(View):

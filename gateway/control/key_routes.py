@@ -74,7 +74,8 @@ async def list_revocations(api: Api, call: Call[FeedQuery, None]) -> Reply:
     sidecars = api.deps.live.callers().sidecar_serves if call.caller.kind == "admin" else {}
     served = sidecars.get(call.caller.name)
     serves = None if served is None else fingerprint(hash_secret(" ".join(sorted(pattern.text for pattern in served))))
-    view = FeedView.of(found, query.after, asked_at if whole else None, serves)
+    lost_to = await api.revocations.lost_to(query.after) if query.notices and not found else None
+    view = FeedView.of(found, query.after, asked_at if whole else None, serves=serves, last=lost_to)
     tag = f'"{view.serial}"' if serves is None else f'"{view.serial}-{serves}"'
     known = {part.strip().removeprefix("W/") for part in (call.raw.header("if-none-match") or "").split(",")}
     return Reply(304, (("ETag", tag),)) if tag in known else view_reply(view, headers=(("ETag", tag),))

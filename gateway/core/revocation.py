@@ -15,19 +15,11 @@ from typing import Final, Protocol
 from gateway.core.generations import Generations
 from gateway.core.grant import Grant, GrantKind
 from gateway.core.revocation_target import REVOKING, FeedKind, RevocationTarget
-from gateway.core.said import phrase
 from gateway.core.values import dataclass
 
 MAX_VIEW_AGE: Final = 5.0
 """Seconds after which a view that could not be refreshed is too old to decide on (promise 2)."""
 
-
-LOST: Final = phrase(
-    "feed_lost",
-    "the store has gone back behind what was read of it, as one that was restored, or lost writes in a failover: start "
-    "this gateway again, and revoke anew what was revoked since",
-)
-"""What is told of a feed whose last serial is less than one that was read."""
 
 _NAMED: Final = REVOKING - {FeedKind.PREFIX}
 
@@ -77,9 +69,9 @@ class RevocationFeed(Protocol):
 class RevocationView:
     """What one process knows of the feed: look-ups in constant time, whatever the number of revocations.
 
-    Mutable on purpose, and changed only by `apply`, in one synchronous call; everything else reads. `listed` is what
-    another gateway's list says beside the feed (`gateway.core.revocation_list`): its positions are instants, not
-    serials.
+    Mutable on purpose, and changed only by `apply` and `rewind`, in one synchronous call; everything else reads.
+    `listed` is what another gateway's list says beside the feed (`gateway.core.revocation_list`): its positions are
+    instants, not serials.
     """
 
     serial: int = 0
@@ -88,6 +80,10 @@ class RevocationView:
     _names: dict[FeedKind, Generations] = field(default_factory=lambda: {kind: Generations() for kind in _NAMED})
     _prefixes: dict[str, Generations] = field(default_factory=dict)
     _lengths: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def rewind(self) -> None:
+        """Stand before the first entry again. What is known stays known."""
+        self.serial = 0
 
     def apply(self, entries: Iterable[FeedEntry]) -> None:
         """Take entries in, in any order and any number of times."""

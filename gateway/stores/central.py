@@ -245,7 +245,6 @@ class CentralFeed:
         return await self._entries(serial, limit, notices="false")
 
     async def last(self) -> int:
-        """The central gateway itself refuses to go on from what it never gave."""
         return self._newest
 
     async def changed(self, serial: int, seconds: float) -> None:
@@ -266,6 +265,8 @@ class CentralFeed:
             found += page
             serial = page[-1].serial if page else serial
             self._note_serves(str(answer.get("serves")), serial)
+            if not page and answer.get("last") is not None:  # less than what was read: its state has lost some
+                self._newest, self._served_anew = int(answer["last"]) * _ROOM, 0
             if len(page) < wanted:
                 break
         return found

@@ -26,7 +26,7 @@ class Slot:
         self._number = number
 
     def tell(self, serial: int) -> None:
-        """All entries up to this serial are known here. It never becomes less."""
+        """All entries up to this serial are known here."""
         self._words[self._number] = serial
 
     def newest(self) -> int:

@@ -26,6 +26,7 @@ from gateway.core.request import Action
 from gateway.core.revocation import FeedEntry, RevocationView
 from gateway.core.revocation_target import EVERY, FeedKind, RevocationTarget
 from gateway.core.token import hash_secret
+from gateway.data.state.revocation_follower import RevocationFollower
 from gateway.stores import central as module
 from gateway.stores.central import open_central
 from gateway.stores.engine import Engine
@@ -33,6 +34,7 @@ from gateway.stores.keyring import KeyRing
 from gateway.stores.memory import open_memory
 from gateway.stores.seal import Sealer
 from gateway.stores.sealed import SealedGrants, count_seals
+from gateway.telemetry.metrics import Metrics
 from tests.contract.sample import NOW, full_key, full_link, key, link
 from tests.control.desk import Desk, serving
 
@@ -137,6 +139,35 @@ async def test_another_word_of_whom_it_serves_makes_every_grant_an_edited_one() 
         assert places[1:2] == [entry.serial for entry in await since(first.serial, 1)]
         served["edge"] = (NamePattern.parse("app:*"),)
         assert [second.serial + 1] == [entry.serial for entry in await since(second.serial, 10)]
+        await sidecar.close()
+
+
+async def test_a_central_state_that_has_gone_back_is_followed_from_its_beginning() -> None:
+    """The sidecar reads all of it again, once, and then what comes; what it serves is news of its own as before."""
+    served = {"edge": (NamePattern.parse("app:*"),)}
+    callers = {"sidecars": lambda: {hash_secret(TOKEN): "edge"}, "sidecar_serves": lambda: served}
+    async with serving(**callers) as desk:
+        sidecar = await open_central(f"central+{desk.url}", TOKEN)
+        heard: list[FeedEntry] = []
+        follower = RevocationFollower(
+            sidecar.feed, heard.extend, monotonic=lambda: 0.0, clock=lambda: NOW, metrics=Metrics()
+        )
+        for name in ("a", "b", "c"):
+            await desk.state.grants.create(replace(link(), id=f"l_{name}", hash=hash_secret(name)))
+        await follower.catch_up()
+        served["edge"] = (NamePattern.parse("app:billing"),)
+        await sidecar.probe()
+        await follower.catch_up()
+        tables = desk.state.feed._tables
+        del tables.feed[1:]
+        tables.last_serial = 1
+        heard.clear()
+        for _ in range(2):
+            await follower.catch_up()
+        assert [(0, EVERY), (module._ROOM, "l_a")] == [(entry.serial, entry.name) for entry in heard]
+        await desk.state.feed.revoke([RevocationTarget(FeedKind.LINK, "l_b")], NOW, "", "admin:ops")
+        await follower.catch_up()
+        assert (2 * module._ROOM, "l_b") == (heard[-1].serial, heard[-1].name)
         await sidecar.close()
 
 

@@ -18,9 +18,9 @@ from gateway.control.caller import Reach
 from gateway.control.usecases.grants import GrantUseCases, list_all
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant, GrantFilter, GrantKind, GrantState
-from gateway.core.reasons import DependencyDown, Reason, Refused
+from gateway.core.reasons import Reason, Refused
 from gateway.core.record import Act
-from gateway.core.revocation import LOST, FeedEntry
+from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.said import phrase
 from gateway.core.source import Session, session_of
@@ -189,15 +189,10 @@ class Revocations(GrantUseCases):
     async def after(self, serial: int, limit: int, seconds: float, *, notices: bool = False) -> Sequence[FeedEntry]:
         """Revocations after `serial`, oldest first; waits up to `seconds` for the first one if there is none.
 
-        With `notices`, entries of every kind, for who follows them all.
-
-        Raises:
-            DependencyDown: the feed cannot answer, or it lost what its follower has read.
+        With `notices`, entries of every kind.
         """
         read = self.stores.feed.since if notices else self.stores.feed.revocations
         found = await read(serial, limit)
-        if notices and not found and await self.stores.feed.last() < serial:
-            raise DependencyDown("revocations", LOST)
         if found or seconds <= 0:
             return found
         try:
@@ -205,6 +200,12 @@ class Revocations(GrantUseCases):
                 return await self._wait_for_first(read, serial, limit, seconds)
         except TimeoutError:
             return ()
+
+    async def lost_to(self, serial: int) -> int | None:
+        """The greatest serial that was ever given, if it is less than this one, which somebody has read: the state has
+        lost what was after it."""
+        last = await self.stores.feed.last()
+        return last if last < serial else None
 
     async def _wait_for_first(self, read: _Read, serial: int, limit: int, seconds: float) -> Sequence[FeedEntry]:
         cursor = serial

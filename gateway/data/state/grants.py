@@ -151,7 +151,7 @@ class Grants:
             self._forget(entry.name)
 
     def _forget_all(self, serial: int) -> None:
-        for kept in (self._known, self._hashes, self._secrets, self._edited):
+        for kept in (self._known, self._hashes, self._secrets, self._edited, self._absent):
             kept.clear()
         self._last_edit = self._forgotten = serial
 

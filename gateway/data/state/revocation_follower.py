@@ -3,10 +3,11 @@
 Refuses to own the look-up (`gateway.core.revocation`) and the cutting (`gateway.data.state.transfers`): it informs
 both.
 
-Laws: the view is fresh only when the feed itself said that nothing is missing, and still has what was read of it: a
-store that was restored, or failed over with a loss, gives the same serials again. Everything else lets it age, and past
+Laws: the view is fresh only when the feed itself said that nothing is missing. Everything else lets it age, and past
 `MAX_VIEW_AGE` nothing is decided on it: nothing new begins, and `guard` has ended what runs. What another process of
-this host has read already is read before anything more is decided here.
+this host has read already is read before anything more is decided here. A feed that no longer has what was read of it
+(its store was restored, or failed over with a loss) gives the same serials again, so it is read again from its
+beginning, and what was revoked before stays so here.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ import structlog
 
 from gateway.core.grant import Grant
 from gateway.core.reasons import DependencyDown, Reason, Refused
-from gateway.core.revocation import LOST, MAX_VIEW_AGE, FeedEntry, RevocationFeed, RevocationView
+from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry, RevocationFeed, RevocationView
+from gateway.core.revocation_target import EVERY, FeedKind
 from gateway.core.said import phrase
 from gateway.data.state.list_follower import ListFollower
 from gateway.telemetry.metrics import Metrics
@@ -158,12 +160,23 @@ class RevocationFollower:
             if entries:
                 self._take(entries)
             if not entries and await self._feed.last() < self.view.serial:
-                raise DependencyDown("revocations", LOST)
-            if len(entries) < _PAGE:
+                self._begin_again()
+            elif len(entries) < _PAGE:
                 self._proved_at, self.fault = asked_at, ""
                 if self._neighbours is not None:
                     self._neighbours.tell(self.view.serial)
                 return
+
+    def _begin_again(self) -> None:
+        """As if nothing had been read; what is known of grants may be what the store has lost, too."""
+        _log.error(
+            "the state has gone back behind what was read of it: it was restored, or lost writes in a failover",
+            read=self.view.serial,
+            action="what this process knows stays revoked until it ends: revoke anew what was revoked since",
+        )
+        self.view.rewind()
+        self._asked_for = 0
+        self._on_entries((FeedEntry(0, FeedKind.CHANGED, EVERY),))
 
     async def run(self) -> None:
         """Follow until cancelled. A feed that is down lets the view age; it is asked again and again."""

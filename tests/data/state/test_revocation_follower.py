@@ -10,7 +10,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.core.reasons import DependencyDown, Reason, Refused
-from gateway.core.revocation import LOST
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.data.state.revocation_follower import RevocationFollower
 from gateway.stores.memory import open_memory
@@ -79,38 +78,49 @@ async def test_a_feed_that_is_down_lets_the_view_age_and_is_asked_again(monkeypa
         follower.cancel()
 
 
-async def test_a_feed_that_has_lost_what_was_read_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store that was restored gives serials again that were read: the view ages, readiness and the log say why, and
-    one that only has nothing new is followed as ever."""
+async def test_why_a_feed_cannot_be_followed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By readiness once the view is too old, and once in the log, until the feed is heard again."""
     monkeypatch.setattr("gateway.data.state.revocation_follower._BACKOFF", 0.01)
     state = open_memory(clock=lambda: NOW)
     feed = DownFeed(state.feed)
     async with running(state=replace(state, feed=feed)) as rig, asyncio.TaskGroup() as group:
-        await state.feed.revoke([RevocationTarget(FeedKind.OWNER, "app:x")], NOW, "why", "admin:ops")
         follower = rig.plane.follower
-        await follower.catch_up()
-        await follower.catch_up()
-        assert (1, "") == (follower.view.serial, follower.fault)
-        lost = asyncio.Event()
-
-        async def nothing() -> int:
-            lost.set()
-            return 0
-
-        with monkeypatch.context() as restored, capture_logs() as logs:
-            restored.setattr(feed, "last", nothing, raising=False)
+        feed.down = True
+        with capture_logs() as logs:
             task = group.create_task(follower.run())
-            async with asyncio.timeout(5):
-                await lost.wait()
             await until(lambda: bool(follower.fault))
             rig.clock.tick(6)
             await asyncio.sleep(0.05)
-            assert (6, LOST) == (follower.age, follower.fault)
-            assert f"the revocation view is 6.0 s old: {LOST}" == follower.tell_fault()
-            assert [LOST] == [line["detail"] for line in logs if line["log_level"] == "error"]
+        assert "the revocation view is 6.0 s old: gone" == follower.tell_fault()
+        assert ["gone"] == [line["detail"] for line in logs if line["log_level"] == "error"]
+        feed.down = False
         await until(lambda: 0 == follower.age)
         assert ("", None) == (follower.fault, follower.tell_fault())
         task.cancel()
+
+
+async def test_a_state_that_has_gone_back_is_read_again_from_its_beginning(rig: Rig) -> None:
+    """It gives serials again that were read: what was revoked stays so here though the state says otherwise, what it
+    lost is unknown, and what is revoked from now on is heard."""
+    tables = rig.state.feed._tables
+    rig.store.hold("inside/a.txt", b"hello")
+    (revoked, ended), (other, grant) = [await rig.granted() for _ in range(2)]
+    kept = dict(tables.grants), dict(tables.by_hash), list(tables.feed), tables.last_serial
+    await rig.revoke(FeedKind.LINK, ended.id)
+    later = [await rig.link() for _ in range(4)]
+    asked = revoked, other, later[0]
+    assert [410, 200, 200] == [(await rig.fetch(token)).status for token in asked]
+    tables.grants, tables.by_hash, tables.feed, tables.last_serial = kept
+    with capture_logs() as logs:
+        await rig.plane.follower.catch_up()
+        await rig.plane.follower.catch_up()
+    assert [7] == [line["read"] for line in logs if line["log_level"] == "error"]
+    assert [410, 200, 404] == [(await rig.fetch(token)).status for token in asked]
+    await rig.revoke(FeedKind.LINK, grant.id)
+    assert 3 == rig.plane.follower.view.serial
+    assert [410, 410, 404] == [(await rig.fetch(token)).status for token in asked]
+    anew = await rig.link()
+    assert (0, 200) == (rig.plane.follower.age, (await rig.fetch(anew)).status)
 
 
 async def test_the_age_counts_from_the_question_not_from_the_answer(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
