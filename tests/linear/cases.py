@@ -1160,7 +1160,7 @@ NOT_COUNTED = {
         wire.links.tus_state:new_upload wire.s3.multipart:part_size wire.s3.documents:page_size core.token:access_key_id core.token:grant_id
         core.token:secret_access_key core.units:format_duration core.units:format_instant core.attempt:address_class
         core.attempt:address_texts core.attempt:unmap core.pattern:names_any wire.links.tus:takes_back
-        wire.links.tus_state:keyed_upload wire.links.visitor:opens_page wire.links.program:Program wire.http.date:http_date
+        wire.links.tus_state:keyed_upload wire.links.visitor:opens_page wire.links.visitor:reads_index wire.links.program:Program wire.http.date:http_date
         wire.sig.credentials:read_again core.units:whole_number
     """,
     _VALUES: """
