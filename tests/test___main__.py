@@ -37,9 +37,11 @@ def test_what_a_terminal_cannot_show_ends_no_command(encoding: str, tmp_path: Pa
     assert "☃é🎉" in json.dumps(json.loads(told.stdout.decode(encoding)), ensure_ascii=False)
 
 
+@pytest.mark.parametrize("buffered", [True, False])
 @pytest.mark.parametrize("option", ["--help", "--version", "check --help", "completion bash"])
-def test_a_full_disk_is_told_in_a_sentence(option: str) -> None:
-    """Whatever cannot be written ends with exit code 1, and with no traceback."""
+def test_a_full_disk_is_told_in_a_sentence(option: str, buffered: bool) -> None:
+    """Whatever cannot be written ends with exit code 1, and with no word of the interpreter's own."""
+    environ = {name: text for name, text in os.environ.items() if name != "PYTHONUNBUFFERED"}
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, "-m", "gateway", *option.split()],
@@ -48,7 +50,15 @@ def test_a_full_disk_is_told_in_a_sentence(option: str) -> None:
             stderr=subprocess.PIPE,
             text=True,
             timeout=30,
+            env=environ if buffered else environ | {"PYTHONUNBUFFERED": "1"},
         )
     assert 1 == done.returncode
-    assert "No space left on device" in done.stderr
-    assert "Traceback" not in done.stderr
+    [sentence] = done.stderr.splitlines()
+    assert "No space left on device" in sentence
+
+
+def test_without_an_output_it_ends_as_ever() -> None:
+    """Who closed it wants to know nothing, and gets no traceback either."""
+    command = ["sh", "-c", '"$0" -m gateway --version >&-', sys.executable]
+    done = subprocess.run(command, check=False, stderr=subprocess.PIPE, text=True, timeout=30)
+    assert (0, "") == (done.returncode, done.stderr)

@@ -10,6 +10,7 @@ a failure is one sentence and a documented exit code, never a traceback.
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from io import TextIOWrapper
 from types import ModuleType
 
@@ -21,9 +22,16 @@ def main() -> None:
     from gateway.cli.group import cli
 
     try:
-        cli(prog_name="gateway")
-    except OSError as error:  # of --help and --version, which are answered before any command runs
-        sys.exit(f"Error: {error.strerror or error}")
+        try:
+            cli(prog_name="gateway")
+        finally:
+            if sys.stdout is not None:  # it was closed from the start
+                sys.stdout.flush()
+    except OSError as error:  # of what is written last, and of --help and --version, which are no command's
+        with suppress(OSError):
+            sys.stdout.close()  # the interpreter would write it once more at its end, and end with a code of its own
+        told = error.__context__.code if isinstance(error.__context__, SystemExit) else 0
+        sys.exit(told or f"Error: {error.strerror or error}")
 
 
 def _write_what_it_can() -> None:
