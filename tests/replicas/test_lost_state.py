@@ -1,0 +1,63 @@
+"""A state that loses everything while gateways run: a Valkey that is emptied under two gateways, one of two workers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import pytest
+import redis
+
+from tests.contract.servers import valkey_server
+from tests.replicas.fleet import Fleet, fleet, refused_by
+from tests.servers.gateway import Link
+from tests.servers.store import RunningStore
+
+pytestmark = pytest.mark.e2e
+
+
+def _status(address: str) -> int:
+    try:
+        with urlopen(address, timeout=10) as answer:
+            return int(answer.status)
+    except HTTPError as refusal:
+        with refusal:
+            return refusal.code
+
+
+def _refused(fleet: Fleet, link: Link) -> list[bool]:
+    """By each gateway, on a new connection that any of its workers may take."""
+    return [refused_by(_status(fleet.url(replica, link.token))) for replica in range(len(fleet.gateways))]
+
+
+def _until(answered: Callable[[], bool], within: float = 10.0) -> None:
+    deadline = time.monotonic() + within
+    while not answered():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_gateways_go_on_with_a_state_that_was_emptied(rclone: RunningStore, tmp_path: Path, workers: int) -> None:
+    """By themselves: what it knew is unknown, what is made anew works, and is revoked on both at once. What they had
+    read of it were more changes than it has now, so that whoever went on from there would hear of none."""
+    with valkey_server(tmp_path / "valkey") as url:
+        state = f'{{grants: "{url}", accept_redis_durability: true}}'
+        with fleet(tmp_path / "fleet", rclone, [state, state], workers=workers) as running:
+            running.put("small", b"small")
+            first, second = running.gateways
+            known = [first.link("lab", "small") for _ in range(20)]
+            assert [False, False] == _refused(running, known[0])
+            with redis.Redis.from_url(url) as valkey:
+                valkey.flushall()
+            for gateway in running.gateways:
+                _until(lambda gateway=gateway: workers == gateway.log().count("the state has gone back"))
+            assert [True, True] == _refused(running, known[0])
+            anew = second.link("lab", "small")
+            assert [False, False] == _refused(running, anew)
+            first.revoke(anew)
+            assert refused_by(_status(running.url(0, anew.token)))
+            _until(lambda: all(_refused(running, anew)), within=1.0)
