@@ -105,7 +105,8 @@ def _count_behind(counting: Counting, place: Place, case: Case) -> int:
 def _warmed(counting: Counting, place: Place, case: Case) -> Iterator[Callable[[int], Window]]:
     """What sends some requests and returns the instructions they took, everything warm."""
     messages = case.build(place)
-    warming = max(5 * case.counted, 0 if case.once else len(messages))
+    # What comes again is kept when it has come again: each is asked for until it is as ever.
+    warming = max(5 * case.counted, 0 if case.once else 3 * len(messages))
     # Each of them twice, unless that would not do: something may be forgotten once, by the clock.
     again = iter(messages[warming:]) if case.once else cycle(messages[: case.counted // 2])
     with Connection(messages[0].host, messages[0].port) as connection:
