@@ -43,8 +43,8 @@ def test_a_running_download_ends_within_a_second_and_fails(
     """Revoking during a transfer makes the client exit with an error within 1 s, with a file that is short."""
     require(program)
     options = {
-        "curl": ["-sS", "--limit-rate", "8M", "-o", "out"],
-        "wget": ["-q", "--limit-rate=8m", "--tries=1", "-O", "out"],
+        "curl": ["-sS", "--limit-rate", "24M", "-o", "out"],
+        "wget": ["-q", "--limit-rate=24m", "--tries=1", "-O", "out"],
     }
     command = [shutil.which(program) or program, *options[program], link.url]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE) as client:
@@ -123,7 +123,7 @@ def test_an_upload_is_cut_too_and_leaves_nothing(weed: Place, tmp_path: Path) ->
     require("curl")
     link = weed.link("incoming.bin", actions=["write"])
     (tmp_path / "in").write_bytes(noise(_SIZE))
-    command = ["curl", "-sS", "--limit-rate", "8M", "-T", "in", link.url]
+    command = ["curl", "-sS", "--limit-rate", "24M", "-T", "in", link.url]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as client:
         _until(lambda: weed.gateway.metric("gateway_transfers_in_progress") > 0)
         weed.gateway.revoke(link)
