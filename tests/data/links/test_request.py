@@ -284,14 +284,20 @@ async def press(rig: Rig, token: str, cookie: dict[str, str]) -> dict[str, str]:
     return cookie if given is None else {"Cookie": given.partition(";")[0]}
 
 
+async def press_and_save(rig: Rig, token: str, cookie: dict[str, str]) -> dict[str, str]:
+    """The button, and the whole file after it; answers as `press`."""
+    cookie = await press(rig, token, cookie)
+    assert b"hello" == (await rig.ask("GET", f"/s/{token}?download=1", BROWSER | cookie)).body
+    return cookie
+
+
 async def test_who_presses_again_goes_on_with_their_use(rig: Rig) -> None:
     """After a download that broke, the page is still there, and its button is what people try."""
     rig.store.hold("inside/a.txt", b"hello")
     token, grant = await rig.granted(uses=1)
     cookie = dict[str, str]()
     for _ in range(3):
-        cookie = await press(rig, token, cookie)
-        assert b"hello" == (await rig.ask("GET", f"/s/{token}?download=1", BROWSER | cookie)).body
+        cookie = await press_and_save(rig, token, cookie)
     assert 1 == await rig.used(grant)
     stranger = await press(rig, token, {})
     assert 410 == (await rig.ask("GET", f"/s/{token}?download=1", BROWSER | stranger)).status
@@ -303,12 +309,10 @@ async def test_a_use_that_has_brought_enough_is_followed_by_another(rig: Rig) ->
     token, grant = await rig.granted(uses=3)
     cookie = dict[str, str]()
     for number in range(5):
-        cookie = await press(rig, token, cookie)
-        assert b"hello" == (await rig.ask("GET", f"/s/{token}?download=1", BROWSER | cookie)).body
+        cookie = await press_and_save(rig, token, cookie)
         assert 1 + number // 3 == await rig.used(grant)
     rig.clock.now += 3601
-    cookie = await press(rig, token, cookie)
-    assert b"hello" == (await rig.ask("GET", f"/s/{token}?download=1", BROWSER | cookie)).body
+    await press_and_save(rig, token, cookie)
     assert 3 == await rig.used(grant)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.stores.engine import Engine
 from gateway.stores.redis.engine import open_redis
+from tests.contract.sample import FakeClock
 
 
 @pytest.fixture
@@ -20,3 +21,11 @@ async def state(valkey_url: str) -> AsyncIterator[Engine]:
     state = await open_redis(valkey_url)
     yield state
     await state.close()
+
+
+@pytest.fixture
+async def engine(valkey_url: str) -> AsyncIterator[Engine]:
+    """As `state`, at the time of the samples."""
+    opened = await open_redis(valkey_url, clock=FakeClock())
+    yield opened
+    await opened.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -14,9 +13,7 @@ from gateway.core.lease import Reservation
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.stores.engine import Engine
 from gateway.stores.redis import pages
-from gateway.stores.redis.engine import open_redis
-from tests.contract.conftest import empty_valkey
-from tests.contract.sample import NOW, FakeClock, link
+from tests.contract.sample import NOW, link
 
 LINKS = GrantFilter(now=NOW, kind=GrantKind.LINK)
 OTHER = Principal("app", "other")
@@ -24,14 +21,6 @@ LABELLED = {"label": "a"}
 ENDING = {"expires_at": NOW + 5, "label": "b"}
 BEGINNING = {"not_before": NOW + 9}
 IN_A, IN_B = {"bucket": "reports", "prefix": "a/"}, Scope("reports", key="b/x")
-
-
-@pytest.fixture
-async def engine(valkey_url: str) -> AsyncIterator[Engine]:
-    await empty_valkey(valkey_url)
-    opened = await open_redis(valkey_url, clock=FakeClock())
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -14,10 +14,8 @@ from gateway.core.grant import Grant, GrantFilter, GrantState
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.stores.engine import Engine
 from gateway.stores.redis import feed, grants
-from gateway.stores.redis.engine import open_redis
 from gateway.stores.redis.server import PREFIX
-from tests.contract.conftest import empty_valkey
-from tests.contract.sample import NOW, FakeClock, link
+from tests.contract.sample import NOW, link
 
 _OWN = re.compile(r"^ *(put_on|take_off)_shelves\(id\)$|redis.call\('SET', p .. 'shelved', serial\)", re.MULTILINE)
 
@@ -31,14 +29,6 @@ def as_an_older_gateway() -> Iterator[None]:
             assert count >= 2
             patch.setattr(module, name, older)
         yield
-
-
-@pytest.fixture
-async def engine(valkey_url: str) -> AsyncIterator[Engine]:
-    await empty_valkey(valkey_url)
-    opened = await open_redis(valkey_url, clock=FakeClock())
-    yield opened
-    await opened.close()
 
 
 async def listed(engine: Engine, **fields: object) -> list[str]:
