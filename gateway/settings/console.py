@@ -5,7 +5,7 @@ Refuses to own who may sign in (`gateway.settings.identity`, `control.tokens`) a
 
 from __future__ import annotations
 
-from pydantic import model_validator
+from pydantic import StrictBool, model_validator
 
 from gateway.schema.quantities import Duration
 from gateway.settings.entry import Section
@@ -14,7 +14,7 @@ from gateway.settings.entry import Section
 class ConsoleSettings(Section):
     """The pages below `/ui/` on the control listener."""
 
-    enabled: bool = True
+    enabled: StrictBool = True
     """False answers 404 there."""
     idle: Duration = 1800.0
     """A session in which nothing was asked for so long is over."""

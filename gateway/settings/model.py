@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from gateway.core.attempt import Principal
 from gateway.core.duty import AdminTerms, Duty
@@ -79,9 +79,9 @@ class DataSettings(Section):
     """Which versions of signatures are believed. SigV2 is old and weak, and some programs know no other."""
     unsigned_content_type: UnsignedType = "accept"
     """What becomes of a signed request whose `Content-Type` is not among what it signs. S3 itself accepts it."""
-    sts: bool = False
+    sts: StrictBool = False
     """Whether `POST /sts` is answered at these listeners too, for holders of keys who cannot reach the other one."""
-    upload_drafts: bool = False
+    upload_drafts: StrictBool = False
     """Whether links take uploads by the IETF's draft of resumable uploads for HTTP, too, beside those by tus."""
     tls: TlsFiles | None = None
 
