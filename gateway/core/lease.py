@@ -38,6 +38,12 @@ RESERVED_SECONDS: Final = 60.0
 """How long a reservation stands that is not renewed."""
 
 
+def cap_of_use(size: int, *, seeks: bool = False) -> int:
+    """How many bytes one use may move of an object of this size; `seeks` for ranges that begin within the object."""
+    more = min(SEEK_BYTES, SEEK_BYTES_FACTOR * size) if seeks else 0
+    return LEASE_BYTES_FACTOR * size + more
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
     """An open lease. `fresh` says that this very request opened it."""

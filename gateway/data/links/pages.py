@@ -14,7 +14,7 @@ from typing import Final
 from urllib.parse import quote
 
 from gateway.core.grant import Shown
-from gateway.core.lease import LEASE_BYTES_FACTOR, LEASE_WINDOW, Reservation, Room
+from gateway.core.lease import LEASE_WINDOW, Reservation
 from gateway.core.request import Action, Operation
 from gateway.data.call import LinkAnswer, LinkCall
 from gateway.data.links.intake import tell_intake, uses_left
@@ -25,6 +25,7 @@ from gateway.data.presented import LEASE_COOKIE, PASSWORD_COOKIE, TERMS_COOKIE, 
 from gateway.data.state.transfers import Permit
 from gateway.data.steps.admit import use_key
 from gateway.data.steps.authorise import find_readable
+from gateway.data.steps.reserve import may_have_whole
 from gateway.pages import links as pages
 from gateway.pages.render import Look, look_for
 from gateway.wire.replies import LINK_HEADERS, Reply, page_reply
@@ -80,7 +81,7 @@ async def _goes_on(plane: DataPlane, call: LinkCall, permit: Permit) -> bool:
         if "archive" in call.request.params:
             return True
         size = (await look_at(plane, grant, permit)).size
-        return size is None or await plane.leases.reserve_bytes(mine, size, cap=LEASE_BYTES_FACTOR * size) is Room.TAKEN
+        return size is None or await may_have_whole(plane.leases, mine, grant, size)
     finally:
         await plane.leases.give_back(mine)
 

@@ -18,16 +18,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.core.grant import Grant, GrantKind
-from gateway.core.lease import (
-    LEASE_BYTES_FACTOR,
-    RESERVED_SECONDS,
-    SEEK_BYTES,
-    SEEK_BYTES_FACTOR,
-    LeaseStore,
-    Reservation,
-    Room,
-    Settlement,
-)
+from gateway.core.lease import RESERVED_SECONDS, LeaseStore, Reservation, Room, Settlement, cap_of_use
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.request import TRANSFERS
 from gateway.data.shielded import shield
@@ -107,8 +98,18 @@ def _cap_of(permit: Permit, grant: Grant, size: int, *, seeks: bool) -> int | No
         return None
     if permit.credentials is not None and grant.scope is not None and grant.scope.key is None:
         return None  # the use is for the whole folder, whose size nobody knows
-    more = min(SEEK_BYTES, SEEK_BYTES_FACTOR * size) if seeks and not grant.once else 0
-    return LEASE_BYTES_FACTOR * size + more
+    return cap_of_use(size, seeks=seeks and not grant.once)
+
+
+async def may_have_whole(leases: LeaseStore, mine: Reservation, grant: Grant, size: int) -> bool:
+    """Whether a use may still bring all of an object of this size, as `claim` decides; the grant's budget is another
+    question, which the next use would not answer better.
+
+    It is found by reserving all of it: whoever asks gives `mine` back.
+    """
+    if grant.once and await leases.reserve_bytes(mine, 1, cap=size) is Room.SPENT:
+        return False
+    return await leases.reserve_bytes(mine, size, cap=cap_of_use(size)) is Room.TAKEN
 
 
 def _is_document(permit: Permit, grant: Grant) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from gateway.core import lease
 from gateway.core.backend import Credentials
 from gateway.core.grant import Grant
 from gateway.core.holders import Holder
@@ -29,7 +30,7 @@ from gateway.core.token import hash_secret
 from gateway.core.units import Rate
 from gateway.data import serve
 from gateway.data.s3 import documents
-from gateway.data.steps import authenticate, renew, reserve
+from gateway.data.steps import authenticate, renew
 from gateway.data.steps.authorise import authorise
 from gateway.wire.sig.sigv4 import SigningKeys, presign
 from tests.data.harness import APP, EVERY, Rig, deny, policy, request, rule, running
@@ -537,7 +538,7 @@ async def test_one_object_is_had_three_times_at_most(rig: Rig, monkeypatch: pyte
     held = await hold(rig, token)
     assert [200, 200, 200, 403] == [await held.status("GET", "reports/a.txt") for _ in range(4)]
     assert 1 == await rig.used(grant)
-    monkeypatch.setattr(reserve, "LEASE_BYTES_FACTOR", 10**6)
+    monkeypatch.setattr(lease, "LEASE_BYTES_FACTOR", 10**6)
     assert 200 == await held.status("GET", "reports/a.txt")
 
 

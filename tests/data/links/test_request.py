@@ -316,6 +316,18 @@ async def test_a_use_that_has_brought_enough_is_followed_by_another(rig: Rig) ->
     assert 3 == await rig.used(grant)
 
 
+async def test_whoever_had_a_whole_download_takes_the_next_use_by_the_button(rig: Rig) -> None:
+    """Of a link for whole downloads a use that has brought its own brings no more: the button is no way to a refusal
+    while another is left."""
+    rig.store.hold("inside/a.txt", b"hello")
+    token, grant = await rig.granted(uses=2, once=True)
+    cookie = await press_and_save(rig, token, {})
+    cookie = await press_and_save(rig, token, cookie)
+    assert 2 == await rig.used(grant)
+    cookie = await press(rig, token, cookie)
+    assert 410 == (await rig.ask("GET", f"/s/{token}?download=1", BROWSER | cookie)).status
+
+
 @pytest.mark.parametrize("uses", [None, 2])
 async def test_a_link_that_asks_first_sends_by_its_button_or_on_demand(rig: Rig, uses: int | None) -> None:
     """`confirm`: the plain address shows a page, or says what to do; `?download=1` and the button send."""

@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 
+from gateway.core import lease
 from gateway.core.grant import Grant
 from gateway.core.lease import RESERVED_SECONDS, Reservation, Room
 from gateway.core.reasons import DependencyDown, Reason, UpstreamFailed
@@ -158,7 +159,7 @@ async def test_what_a_player_may_move_more_is_bounded(
     """By the object's size, and by a number of bytes. Another client has none of it; where it has run out, even a range
     of one byte is refused."""
     token, grant = once
-    monkeypatch.setattr(reserve, *bound)
+    monkeypatch.setattr(lease, *bound)
     got = [(await rig.fetch(token, Range="bytes=1-")).status for _ in range(5)]
     assert [206, 206, 206, 206, 410] == got
     await rig.fetch(token, Range="bytes=1-4")
