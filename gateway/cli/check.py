@@ -1,6 +1,7 @@
 """Owns the command that reads everything a gateway would read, and says what is wrong before it matters.
 
-Refuses to own the reading and the sentences (`gateway.settings`). Nothing is opened and nothing is sent.
+Refuses to own the reading and the sentences (`gateway.settings`). Nothing is opened and nothing is sent. What depends
+on the machine, like the folder of the state, is a warning and no fault: files are often checked elsewhere.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 import click
 
 from gateway.cli.output import Exit, fail, json_option, print_json, say
+from gateway.cli.state_checks import warn_of_places
 from gateway.cli.values import config_option
 from gateway.core.reasons import SettingsError
 
@@ -28,8 +30,8 @@ from gateway.core.reasons import SettingsError
 def check(config: Path, *, schema: str | None, as_json: bool) -> None:
     """Check gateway.yaml and the policies: every fault at once, with file, line and column.
 
-    Runs the policies' examples too. `--schema` prints the JSON Schema of gateway.yaml for editors, `--schema policy`
-    that of a policy file.
+    Runs the policies' examples too, and warns where the state could not be kept here. `--schema` prints the JSON
+    Schema of gateway.yaml for editors, `--schema policy` that of a policy file.
     """
     if schema is not None:
         from gateway.settings.schemas import build_policy_schema, build_settings_schema
@@ -67,6 +69,7 @@ def read_files(config: Path, warnings: list[str] | None = None) -> tuple[list[st
     policies = loaded.policies
     if warnings is not None:
         warnings.extend(loaded.warnings)
+        warnings.extend(warn_of_places(loaded.settings.state))
     policy = policies.policy
     summary = {
         "backends": len(policy.backends),

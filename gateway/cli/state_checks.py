@@ -1,5 +1,5 @@
-"""Owns the doctor's trials of where state is kept: whether its file system keeps locks, and under which sealing keys
-the secrets in it are.
+"""Owns what is asked about the place of the state before anything runs: whether its file could be written, and for the
+doctor whether its file system keeps locks, and under which sealing keys the secrets in it are.
 
 Refuses to own the looking (`gateway.stores.survey`), sealing and resealing.
 """
@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
 _KEYS: Final = "sealing keys"
 _RESEAL: Final = "run `gateway key reseal`"
+
+
+def warn_of_places(state: StateSettings) -> list[str]:
+    """Why a gateway that this user starts here could not keep its state; nothing is made by asking."""
+    from gateway.stores.survey import unwritable
+
+    return unwritable((state.grants.url, state.limits.url, state.records.url))
 
 
 async def examine_state(state: StateSettings) -> list[Finding]:

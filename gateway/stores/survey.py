@@ -1,13 +1,14 @@
-"""Owns a look at places of state that nothing is served from: whether the file systems of SQLite files keep locks, and
-under which sealing keys the stored secrets are.
+"""Owns a look at places of state that nothing is served from: whether SQLite files could be written, whether their file
+systems keep locks, and under which sealing keys the stored secrets are.
 
-Refuses to own what either means to a person (`gateway.cli.state_checks`).
+Refuses to own what the last two mean to a person (`gateway.cli.state_checks`).
 
 Law: no file is made that is not there, no number of a key is noted, and no secret is opened.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -42,6 +43,22 @@ async def survey(grants: str, others: Iterable[str] = (), *, clock: Callable[[],
         return Survey(locks, None, str(failure))
     except DependencyDown as failure:
         return Survey(locks, None, failure.detail or failure.dependency)
+
+
+def unwritable(urls: Iterable[str]) -> list[str]:
+    """What keeps this user from the SQLite files among `urls`, as far as permissions tell: a sentence for each."""
+    paths = dict.fromkeys(sqlite_path(url) for url in urls if url.startswith("sqlite:"))
+    return [f"state: {path}: {fault}" for path in paths if (fault := _place_fault(path))]
+
+
+def _place_fault(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f"there is no folder {path.parent}"
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        return f"this user may not make files in {path.parent}"
+    if path.exists() and not (path.is_file() and os.access(path, os.R_OK | os.W_OK)):
+        return "is no file that this user may write"
+    return ""
 
 
 def _try_locks(folder: Path) -> bool | str:

@@ -89,6 +89,16 @@ def test_a_warning_is_told_and_is_no_fault(terminal, write):
     assert (found["faults"], len(found["warnings"])) == ([], 1)
 
 
+def test_a_place_where_no_state_can_be_kept_is_warned_of(terminal, write, tmp_path):
+    """And no fault: a file may be checked where nothing will run."""
+    config = write(SETTINGS, POLICIES)
+    for place, warned in ((f"{tmp_path}/gateway.db", False), (f"{tmp_path}/missing/gateway.db", True)):
+        config.write_text(SETTINGS.replace("sqlite:///gateway.db", f"sqlite:///{place}"))
+        done = terminal.run("check", "--config", str(config))
+        assert (0, True) == (done.exit_code, done.stdout.endswith("all in order\n"))
+        assert warned is (f"warning: state: {place}: there is no folder {tmp_path}/missing" in done.stderr)
+
+
 @pytest.mark.parametrize(
     ("control", "warned"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from gateway.core.password import SALT_BYTES, hash_password
 from gateway.core.sealing import UNSEALED
 from gateway.stores.state import open_state
-from gateway.stores.survey import Survey, survey
+from gateway.stores.survey import Survey, survey, unwritable
 from tests.contract.sample import link
 
 KEYS = [(7, "a sealing key of enough characters, 7")]
@@ -43,6 +44,24 @@ async def test_nothing_is_made_by_looking(tmp_path: Path, grants: str) -> None:
     seen = await survey(grants.replace("FOLDER", str(tmp_path)), [f"sqlite:///{tmp_path}/records.db"])
     assert Survey({tmp_path: True}, None) == seen
     assert [] == list(tmp_path.iterdir())
+
+
+def test_a_file_that_could_not_be_written_is_told_by_its_permissions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its folder or itself, once; nothing is said of other engines or of what may be written, and nothing is made."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "held").mkdir()
+    there, held = f"sqlite:///{tmp_path}/there/g.db", f"sqlite:///{tmp_path}/held/g.db"
+    assert [] == unwritable([there, there, "memory:", "redis://localhost", "sqlite:///gateway.db"])
+    missing = f"sqlite:///{tmp_path}/missing/g.db"
+    text = f"state: {tmp_path}/missing/g.db: there is no folder {tmp_path}/missing"
+    assert [text] == unwritable([missing, there, missing])
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "held")  # root may write everywhere
+    assert [f"state: {tmp_path}/held/g.db: this user may not make files in {tmp_path}/held"] == unwritable([held])
+    (tmp_path / "there" / "g.db").mkdir()
+    assert [f"state: {tmp_path}/there/g.db: is no file that this user may write"] == unwritable([there])
+    assert ["held", "there"] == sorted(path.name for path in tmp_path.iterdir())
 
 
 async def test_what_cannot_be_known_is_said(tmp_path: Path) -> None:
