@@ -14,6 +14,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -107,9 +108,17 @@ def _serve(config: Path, worker: Worker | None = None) -> None:
     try:
         from gateway.app import run
 
-        run_loop(lambda: run(config, environ=os.environ, ready=tune_collector, worker=worker))
+        run_loop(lambda: run(config, environ=os.environ, ready=settle, worker=worker))
     finally:
         gc.enable()
+
+
+def settle() -> None:
+    """What exists by now stays. Its pages are joined beside the first requests: the kernel may let that wait."""
+    from gateway.telemetry.memory import join_pages
+
+    tune_collector()
+    Thread(target=join_pages, name="join pages", daemon=True).start()
 
 
 def tune_collector() -> None:

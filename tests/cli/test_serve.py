@@ -14,12 +14,15 @@ import time
 from contextlib import ExitStack, closing, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from queue import Queue
+from threading import current_thread
 
 import pytest
 import uvloop
 
-from gateway.cli.serve import run_loop, tune_collector
+from gateway.cli.serve import run_loop, settle, tune_collector
 from gateway.core.reasons import SettingsError
+from gateway.telemetry import memory
 from tests.cli.conftest import POLICIES, SETTINGS
 from tests.servers.process import free_ports
 
@@ -183,6 +186,15 @@ def test_a_ready_gateway_collects_again_and_spares_what_a_start_made():
         gc.enable()
         gc.unfreeze()
         gc.set_threshold(*threshold)
+
+
+def test_a_ready_gateway_has_its_pages_joined(monkeypatch):
+    """In a thread of its own, so that nothing waits for the kernel."""
+    joined: Queue[str] = Queue()
+    monkeypatch.setattr("gateway.cli.serve.tune_collector", lambda: None)
+    monkeypatch.setattr(memory, "join_pages", lambda: joined.put(current_thread().name))
+    settle()
+    assert "join pages" == joined.get(timeout=10)
 
 
 def test_wrong_settings_are_exit_code_5_with_every_fault(terminal, write):

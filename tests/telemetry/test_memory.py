@@ -1,4 +1,4 @@
-"""Memory that was freed goes back to the system."""
+"""Memory that was freed goes back to the system, and what stays lies in large pages."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import ctypes
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -27,6 +28,25 @@ trim()
 print(freed - before > 50_000_000, resident() - before < 10_000_000)
 """
 
+_STAYING = """
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, PAGESIZE, mmap
+from gateway.telemetry.memory import join_pages
+
+def told(name):
+    [line] = [line for line in open("/proc/self/smaps_rollup") if line.startswith(name)]
+    return int(line.split()[1]) * 1024
+
+def hold(every):
+    held = mmap(-1, 16 << 20, MAP_PRIVATE | MAP_ANONYMOUS)
+    for at in range(0, len(held), every * PAGESIZE):
+        held[at] = 1
+    return held
+
+filled, with_holes = hold(1), hold(2)
+before, large = told("Rss"), told("AnonHugePages")
+print(join_pages() >= 7, told("AnonHugePages") - large >= 14 << 20, told("Rss") - before < 2 << 20)
+"""
+
 
 def test_what_a_burst_held_is_given_back() -> None:
     """Even with a little of it still in use. The first value is the control: by itself the library keeps it."""
@@ -42,3 +62,23 @@ async def test_a_library_without_the_call_is_left_alone(monkeypatch: pytest.Monk
     await asyncio.sleep(0.01)
     assert not task.done()
     task.cancel()
+
+
+@pytest.mark.skipif(not memory.LARGE_PAGE.exists(), reason="the kernel has no large pages")
+def test_what_stays_lies_in_large_pages() -> None:
+    """All that is filled, and nothing with holes, which would be filled by it: the process holds what it held. The hole
+    in every second page is the control."""
+    done = subprocess.run([sys.executable, "-c", _STAYING], capture_output=True, text=True, check=True, timeout=30)
+    assert "True True True" == done.stdout.strip()
+
+
+@pytest.mark.parametrize("lacking", ["the call", "large pages"])
+def test_a_system_without_large_pages_is_left_alone(
+    lacking: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """No page is joined, and nothing fails."""
+    if lacking == "the call":
+        monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace())
+    else:
+        monkeypatch.setattr(memory, "LARGE_PAGE", tmp_path / "none")
+    assert 0 == memory.join_pages()
