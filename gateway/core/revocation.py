@@ -49,7 +49,10 @@ class RevocationFeed(Protocol):
         ...
 
     async def since(self, serial: int, limit: int) -> Sequence[FeedEntry]:
-        """Entries after `serial`, oldest first. An empty answer is proof that the caller is up to date."""
+        """Entries after `serial`, oldest first. An empty answer is proof that the caller is up to date.
+
+        Notices may be forgotten in time (`Ledger.prune`), the newest entry of all never: who has read it finds it.
+        """
         ...
 
     async def revocations(self, serial: int, limit: int) -> Sequence[FeedEntry]:

@@ -389,6 +389,7 @@ class MemoryLedger:
         kept = [entry for entry in self._records if entry[1].at >= before]
         forgotten = len(self._records) - len(kept)
         self._records = deque(kept, maxlen=_RECORDS_KEPT)
-        self._tables.feed = [entry for entry in self._tables.feed if entry.revokes or entry.at >= before]
+        feed = self._tables.feed
+        self._tables.feed = [entry for entry in feed if entry.revokes or entry.at >= before or entry is feed[-1]]
         self._tables.forget([grant for grant in self._tables.grants.values() if lapsed_session(grant, before)])
         return forgotten

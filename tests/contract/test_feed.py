@@ -240,14 +240,21 @@ async def test_changed_returns_after_its_time(engine: Engine) -> None:
 
 
 async def test_pruned_notices_leave_no_itch(engine: Engine) -> None:
-    """When the newest entries were only notices and are pruned, nobody is told again and again to look."""
-    await engine.grants.create(link())
-    await engine.ledger.prune(NOW + 1)
-    assert list(await engine.feed.since(0, 9)) == []
+    """All but the newest are forgotten, by which who has read it knows the feed; nobody is told again and again to
+    look."""
+    for _ in range(3):
+        await engine.grants.create(link())
+    *_, newest = await followed(engine)
+    for _ in range(2):
+        await engine.ledger.prune(NOW + 1)
+        assert list(await engine.feed.since(0, 9)) == [newest]
     loop = asyncio.get_running_loop()
     start = loop.time()
-    await engine.feed.changed(0, 0.05)
+    await engine.feed.changed(newest.serial, 0.05)
     assert loop.time() - start >= 0.045
+    await revoke(engine, RevocationTarget(FeedKind.OWNER, "app:billing"))
+    await engine.ledger.prune(NOW + 1)
+    assert [entry.kind for entry in await followed(engine)] == [FeedKind.OWNER]
 
 
 async def test_a_missed_edit_leaves_no_itch(engine: Engine) -> None:

@@ -6,8 +6,8 @@ both.
 Laws: the view is fresh only when the feed itself said that nothing is missing. Everything else lets it age, and past
 `MAX_VIEW_AGE` nothing is decided on it: nothing new begins, and `guard` has ended what runs. What another process of
 this host has read already is read before anything more is decided here. A feed that no longer has what was read of it
-(its store was restored, or failed over with a loss) gives the same serials again, so it is read again from its
-beginning, and what was revoked before stays so here.
+last (its store was restored, or failed over with a loss) gives the same serials again, and may have given more by the
+time that it is asked: so it is read again from its beginning, and what was revoked before stays so here.
 """
 
 from __future__ import annotations
@@ -71,6 +71,8 @@ class RevocationFollower:
         self._metrics = metrics
         self._lock = asyncio.Lock()
         self._proved_at: float | None = None
+        self._last_read: FeedEntry | None = None  # of the feed's own: a feed that still has it has all before it, too
+        self._last_every = 0  # serial of the newest entry about every grant, which a sidecar's feed adds by itself
         self.fault = ""
         """Why the feed could not be followed, the last time that it was asked."""
         self._list: ListFollower | None = None
@@ -128,6 +130,7 @@ class RevocationFollower:
         async with self._lock:
             while entries := await self._feed.revocations(self.view.serial, _PAGE):
                 self.view.apply(entries)
+                self._last_read = entries[-1]
         await self.catch_up()
 
     async def catch_up(self) -> None:
@@ -155,13 +158,13 @@ class RevocationFollower:
 
     async def _read(self) -> None:
         while True:
-            asked_at = self._monotonic()
-            entries = await self._feed.since(self.view.serial, _PAGE)
-            if entries:
-                self._take(entries)
-            if not entries and await self._feed.last() < self.view.serial:
+            asked_at, known = self._monotonic(), self._last_read
+            entries = await self._feed.since(0 if known is None else known.serial - 1, _PAGE)
+            if known is not None and (not entries or entries[0] != known):
                 self._begin_again()
-            elif len(entries) < _PAGE:
+                continue
+            self._take(entries if known is None else entries[1:])
+            if len(entries) < _PAGE:
                 self._proved_at, self.fault = asked_at, ""
                 if self._neighbours is not None:
                     self._neighbours.tell(self.view.serial)
@@ -175,14 +178,14 @@ class RevocationFollower:
             action="what this process knows stays revoked until it ends: revoke anew what was revoked since",
         )
         self.view.rewind()
-        self._asked_for = 0
+        self._last_read, self._asked_for = None, 0
         self._on_entries((FeedEntry(0, FeedKind.CHANGED, EVERY),))
 
     async def run(self) -> None:
         """Follow until cancelled. A feed that is down lets the view age; it is asked again and again."""
         while True:
             try:
-                await self._feed.changed(self.view.serial, _HEARTBEAT)
+                await self._feed.changed(0 if self._last_read is None else self._last_read.serial, _HEARTBEAT)
                 await self.catch_up()
             except DependencyDown as failure:
                 if self.fault != failure.detail:
@@ -202,9 +205,16 @@ class RevocationFollower:
                 on_too_old()
 
     def _take(self, entries: Sequence[FeedEntry]) -> None:
+        entries = [entry for entry in entries if entry.name != EVERY or entry.serial > self._last_every]
+        if not entries:
+            return
         self.view.apply(entries)
         now = self._clock()
         for entry in entries:
+            if entry.name == EVERY:
+                self._last_every = entry.serial
+            else:
+                self._last_read = entry
             if entry.revokes:
                 self._metrics.observe_revocation_lag(max(0.0, now - entry.at))
         self._on_entries(entries)

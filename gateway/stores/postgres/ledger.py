@@ -27,7 +27,8 @@ _PRUNE: Final = (
     """,
     """
     DELETE FROM gateway_feed WHERE serial IN
-    (SELECT serial FROM gateway_feed WHERE NOT revokes AND at < $1 LIMIT $2) RETURNING 1
+    (SELECT serial FROM gateway_feed WHERE NOT revokes AND at < $1
+     AND serial < (SELECT max(serial) FROM gateway_feed) LIMIT $2) RETURNING 1
     """,
     """
     DELETE FROM gateway_leases WHERE (grant_id, key) IN

@@ -1,6 +1,9 @@
 """Owns the revocation feed in Redis: a stream of all entries, and one of the revoking ones.
 
 Refuses to own connections (`server`) and adding an entry (`scripts`).
+
+Law: an empty answer is a proof, so it never comes from a server that takes no writes. One that a failover has made a
+replica keeps its connections, and a primary that its replicas have left goes on answering what is read.
 """
 
 from __future__ import annotations
@@ -16,6 +19,12 @@ from gateway.stores.redis.scripts import HITS, INDEX
 from gateway.stores.redis.server import PREFIX, RedisServer
 
 _BLOCK_SECONDS: Final = 1.0
+
+_SINCE: Final = """
+redis.call('DEL', ARGV[1] .. 'probe')
+return redis.call('XRANGE', ARGV[1] .. 'feed', ARGV[2], '+', 'COUNT', ARGV[3])
+"""
+"""Deletes what is not there: that changes nothing, and is refused like any write."""
 
 _REVOKE: Final = (
     INDEX
@@ -55,8 +64,8 @@ class RedisFeed:
         ]
 
     async def since(self, serial: int, limit: int) -> Sequence[FeedEntry]:
-        with self._server.reach("revocations") as client:
-            return await read_feed(client, "feed", serial, limit)
+        rows = await self._server.run("revocations", _SINCE, f"({serial}-0", limit)
+        return [_entry_from(name, dict(zip(words[::2], words[1::2], strict=True))) for name, words in rows]
 
     async def revocations(self, serial: int, limit: int) -> Sequence[FeedEntry]:
         with self._server.reach("revocations") as client:
@@ -89,8 +98,13 @@ class RedisFeed:
 
     async def _newest(self) -> int:
         with self._server.reach("revocations") as client:
-            newest = await client.xrevrange(f"{PREFIX}feed", count=1)
-        return _entry_from(*newest[0]).serial if newest else 0
+            return await newest_serial(client)
+
+
+async def newest_serial(client: Any) -> int:
+    """That of the last entry, 0 if there is none."""
+    newest = await client.xrevrange(f"{PREFIX}feed", count=1)
+    return _entry_from(*newest[0]).serial if newest else 0
 
 
 async def read_feed(client: Any, stream: str, serial: int, limit: int) -> list[FeedEntry]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from gateway.core.record import AuditEntry, AuditEvent, Record, RecordPage, TrailHead, TrailPage
+from gateway.core.revocation import FeedEntry
 from gateway.core.trail import chain_events
 from gateway.stores.codec import (
     read_cursor,
@@ -21,7 +22,7 @@ from gateway.stores.codec import (
     storable_id,
     write_place,
 )
-from gateway.stores.redis.feed import read_feed
+from gateway.stores.redis.feed import newest_serial, read_feed
 from gateway.stores.redis.scripts import INDEX
 from gateway.stores.redis.server import PREFIX, RedisServer
 
@@ -154,10 +155,10 @@ class RedisLedger:
                 forgotten += await self._server.run("audit", _PRUNE_RECORDS, name, repr(before))
             while await self._server.run("audit", _PRUNE_SESSIONS, repr(before)):
                 pass
-            after = 0
+            after, newest = 0, await newest_serial(client)
             while entries := await read_feed(client, "feed", after, _BATCH):
                 after = entries[-1].serial
-                old = [f"{entry.serial}-0" for entry in entries if not entry.revokes and entry.at < before]
+                old = [f"{entry.serial}-0" for entry in entries if _is_old(entry, before, newest)]
                 if old:
                     await client.xdel(f"{PREFIX}feed", *old)
         return forgotten
@@ -166,6 +167,10 @@ class RedisLedger:
         with self._server.reach("audit") as client:
             number, digest = await client.hmget(f"{PREFIX}trail-head", "number", "digest")
         return TrailHead() if number is None else TrailHead(int(number), digest.decode())
+
+
+def _is_old(entry: FeedEntry, before: float, newest: int) -> bool:
+    return not entry.revokes and entry.at < before and entry.serial < newest
 
 
 def _audit_entry(name: bytes, fields: dict[bytes, bytes]) -> AuditEntry:

@@ -21,7 +21,10 @@ _ROWS_AT_ONCE: Final = 200
 _PRUNED_AT_ONCE: Final = 1000
 _PRUNE: Final = (
     "DELETE FROM records WHERE number IN (SELECT number FROM records WHERE at < ? LIMIT ?)",
-    "DELETE FROM feed WHERE serial IN (SELECT serial FROM feed WHERE revokes = 0 AND at < ? LIMIT ?)",
+    """
+    DELETE FROM feed WHERE serial IN
+    (SELECT serial FROM feed WHERE revokes = 0 AND at < ? AND serial < (SELECT max(serial) FROM feed) LIMIT ?)
+    """,
     "DELETE FROM leases WHERE (grant_id, key) IN (SELECT grant_id, key FROM leases WHERE expires_at < ? LIMIT ?)",
 )
 _PRUNE_SESSIONS: Final = """

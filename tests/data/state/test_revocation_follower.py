@@ -123,6 +123,46 @@ async def test_a_state_that_has_gone_back_is_read_again_from_its_beginning(rig: 
     assert (0, 200) == (rig.plane.follower.age, (await rig.fetch(anew)).status)
 
 
+async def test_a_state_that_went_back_and_on_is_read_again_from_its_beginning(rig: Rig) -> None:
+    """It has given the lost serials to other entries, and more, by the time that it is asked: all of them are heard."""
+    tables = rig.state.feed._tables
+    rig.store.hold("inside/a.txt", b"hello")
+    token, grant = await rig.granted()
+    kept = dict(tables.grants), dict(tables.by_hash), list(tables.feed), tables.last_serial
+    await rig.link()
+    assert 200 == (await rig.fetch(token)).status
+    tables.grants, tables.by_hash, tables.feed, tables.last_serial = kept
+    for name in (grant.id, "l_other", "l_third"):
+        await rig.state.feed.revoke([_target(FeedKind.LINK, name)], NOW, "", "admin:ops")
+    with capture_logs() as logs:
+        await rig.plane.follower.catch_up()
+    assert [2] == [line["read"] for line in logs if line["log_level"] == "error"]
+    assert 410 == (await rig.fetch(token)).status
+
+
+async def test_a_state_that_forgets_old_notices_has_not_gone_back(rig: Rig) -> None:
+    """Nothing is read again, and nothing is told."""
+    for _ in range(3):
+        await rig.link()
+    taken: list[int] = []
+    follower = RevocationFollower(
+        rig.state.feed,
+        lambda entries: taken.extend(entry.serial for entry in entries),
+        monotonic=lambda: 0.0,
+        clock=lambda: NOW,
+        metrics=Metrics(),
+    )
+    with capture_logs() as logs:
+        await follower.load()
+        await rig.state.ledger.prune(NOW + 10**7)
+        await follower.catch_up()
+        await rig.revoke(FeedKind.LINK, "l_x")
+        await follower.catch_up()
+        await rig.state.ledger.prune(NOW + 10**7)
+        await follower.catch_up()
+    assert ([1, 2, 3, 4], []) == (taken, [line for line in logs if line["log_level"] == "error"])
+
+
 async def test_the_age_counts_from_the_question_not_from_the_answer(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """A slow feed proves only what it knew when it was asked."""
     since = rig.state.feed.since
