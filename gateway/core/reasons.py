@@ -73,6 +73,7 @@ class Reason(StrEnum):
     PEER_NOT_ALLOWED = "peer_not_allowed"
     PASSWORD_REQUIRED = "password_required"  # noqa: S105
     PASSWORD_WRONG = "password_wrong"  # noqa: S105
+    COOKIES_REFUSED = "cookies_refused"
     NOT_CONFIRMED = "not_confirmed"
     TERMS_NOT_ACCEPTED = "terms_not_accepted"
     HOLDER_REQUIRED = "holder_required"
@@ -276,6 +277,14 @@ TABLE: Final[dict[Reason, PublicAnswer]] = {
     ),
     Reason.BAD_ADDRESS: PublicAnswer(
         400, "InvalidArgument", 400, "This is no mail address: write one like ann@example.com.", s3_text=_DENIED
+    ),
+    Reason.COOKIES_REFUSED: PublicAnswer(
+        400,
+        "InvalidRequest",
+        400,
+        "The cookie that lets you in did not come back: your browser keeps none from this site, or too much time went "
+        "by.",
+        s3_text=_DENIED,
     ),
     Reason.NOT_CONFIRMED: PublicAnswer(
         403,

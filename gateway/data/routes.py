@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
-from gateway.core.reasons import Refused
+from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
+from gateway.data.links.cookies import MARK, way_on
 from gateway.data.links.sign_in import RETURN_PATH, lead_back
 from gateway.data.page_reader import load_pages
 from gateway.data.plane import DataPlane, Terms
@@ -18,14 +19,16 @@ from gateway.data.serve import serve
 from gateway.data.state.forwarding import Undeclared
 from gateway.pages.assets import find_asset
 from gateway.pages.links import front_page
-from gateway.pages.render import ASSETS_AT, look_for
+from gateway.pages.refusals import refusal_page
+from gateway.pages.render import ASSETS_AT, Page, look_for
 from gateway.server.client_address import client_address, is_trusted
 from gateway.server.connection import Connection
 from gateway.server.exchange import ClientExchange
 from gateway.server.request import IncomingRequest
 from gateway.telemetry.logs import new_request_id
 from gateway.wire.http.negotiate import prefers_html
-from gateway.wire.replies import Reply, page_reply
+from gateway.wire.parse import is_link_path
+from gateway.wire.replies import LINK_HEADERS, Reply, page_reply, refusal
 
 _FIXED: Final = {
     "/robots.txt": Reply(200, (("Content-Type", "text/plain"),), b"User-agent: *\nDisallow: /\n"),
@@ -58,8 +61,10 @@ def data_handler(
                 peer = client_address(peer, named, snapshot.trusted_proxies, trusted_socket=snapshot.trusted_socket)
         exchange = ClientExchange(connection, arrival, new_request_id(), peer)
         target = arrival.target
-        if (target in _FIXED or target.startswith(ASSETS_AT)) and _only_asks(arrival):
-            fixed = None if _names_bucket(arrival, plane) else _fixed_reply(target, raw, plane)
+        if (target in _FIXED or target.startswith(ASSETS_AT) or MARK in target) and _only_asks(arrival):
+            fixed = (
+                None if _names_bucket(arrival, plane) else await _fixed_reply(target, raw, plane, exchange.request_id)
+            )
             if fixed is not None:
                 with suppress(Refused):  # the client has gone: there is no record to make
                     await exchange.send(fixed)
@@ -78,15 +83,33 @@ def data_handler(
     return handle
 
 
-def _fixed_reply(target: str, raw: RawRequest | None, plane: DataPlane) -> Reply | None:
-    """The answer of a path that is the same for everybody, if it is one."""
-    if not target.startswith(ASSETS_AT):
-        return _FIXED.get(target)
+async def _fixed_reply(target: str, raw: RawRequest | None, plane: DataPlane, request_id: str) -> Reply | None:
+    """The answer of a path that is the same for everybody, if it is one, or of whoever comes back to a link."""
     if raw is not None and raw.path == RETURN_PATH:
-        return lead_back(raw, plane.snapshot)
-    name, logo = target.removeprefix(ASSETS_AT), plane.snapshot.branding.logo
-    asset = logo if logo is not None and logo.served_as == name else find_asset(name)
-    return None if asset is None else Reply(200, (("Content-Type", asset.content_type), *_ASSET_HEADERS), asset.body)
+        return lead_back(raw, plane.snapshot) or await _say_cookies_are_needed(raw, plane, request_id, anew=False)
+    if target.startswith(ASSETS_AT):
+        name, logo = target.removeprefix(ASSETS_AT), plane.snapshot.branding.logo
+        asset = logo if logo is not None and logo.served_as == name else find_asset(name)
+        return (
+            None if asset is None else Reply(200, (("Content-Type", asset.content_type), *_ASSET_HEADERS), asset.body)
+        )
+    way = way_on(raw, plane.clock()) if raw is not None and is_link_path(raw) else None
+    if raw is None or way is None:
+        return _FIXED.get(target)
+    if way:
+        return Reply(303, (("Location", way), *LINK_HEADERS))
+    return await _say_cookies_are_needed(raw, plane, request_id, anew=True)
+
+
+async def _say_cookies_are_needed(raw: RawRequest, plane: DataPlane, request_id: str, *, anew: bool) -> Reply:
+    """Of no link in particular, so it says nothing of one; with `anew`, its address leads to one again."""
+    await load_pages()
+
+    def page(reason: Reason, name: str) -> Page:
+        look = look_for(plane.snapshot.branding, raw.header("accept-language"))
+        return refusal_page(look, reason, name, anew=anew)
+
+    return refusal(Refused(Reason.COOKIES_REFUSED, "no cookie of ours came"), None, raw, request_id, page=page)
 
 
 def _wants_front_page(arrival: IncomingRequest) -> bool:

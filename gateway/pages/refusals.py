@@ -64,6 +64,7 @@ _STEPS: Final[Mapping[str, tuple[Reason, ...]]] = MappingProxyType(
         "other_code": (Reason.CODE_WRONG, Reason.BAD_ADDRESS),
         "sign_in_again": (Reason.SIGN_IN_FAILED, Reason.NOT_A_HOLDER),
         "press_button": (Reason.NOT_CONFIRMED,),
+        "allow_cookies": (Reason.COOKIES_REFUSED,),
         "accept": (Reason.TERMS_NOT_ACCEPTED,),
         "wait": (
             Reason.TOO_MANY_REQUESTS,
@@ -178,9 +179,11 @@ def refusal_page(
     terms: str = "",
     asks: Asks | None = None,
     unfinished: Unfinished | None = None,
+    anew: bool = False,
 ) -> Page:
     """Why not, and what next; for a missing or wrong password, for `terms`, and for who somebody is, it is the form
-    that asks. With `unfinished`, what a visitor has begun goes on from it, where scripts run.
+    that asks. With `unfinished`, what a visitor has begun goes on from it, where scripts run; with `anew`, its address
+    without the query is the link's own, and is offered.
 
     The form posts the field `password`, `accept_terms`, `email` or `code`, and says nothing of what is behind the link.
     """
@@ -197,6 +200,7 @@ def refusal_page(
         title=look.language.text(title if look.language.has(title) else "status.otherwise"),
         text=look.language.text(f"reasons.{reason.value}"),
         terms=terms,
+        anew=anew,
         wrong=reason in _WRONG,
         asks=asks or _ASKS,
         next_step=look.language.text(f"next.{NEXT_STEPS.get(reason, _OTHERWISE)}"),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.e2e.place import Place, noise
 
@@ -44,8 +47,26 @@ def test_a_password_opens_the_link_in_a_browser(weed: Place, browser: Browser) -
         with page.expect_navigation():
             page.keyboard.press("Enter")
         assert opened == ("the note" in page.content())
-    assert "sesame" not in page.url
+    assert link.url == page.url
     page.close()
+
+
+def test_who_keeps_no_cookies_is_told(weed: Place, browser: Browser, tmp_path: Path) -> None:
+    """Where they are blocked, a right password leads to a page that says so, not to the same form for ever."""
+    weed.put("note.txt", b"the note")
+    link = weed.link("note.txt", password="open sesame")
+    (tmp_path / "Default").mkdir()
+    settings = {"profile": {"default_content_setting_values": {"cookies": 2}}}
+    (tmp_path / "Default" / "Preferences").write_text(json.dumps(settings))
+    kind, sandbox = browser.browser_type, ["--no-sandbox"] if os.geteuid() == 0 else []
+    with kind.launch_persistent_context(tmp_path, executable_path=shutil.which("chromium"), args=sandbox) as blocked:
+        page = blocked.new_page()
+        page.goto(link.url)
+        page.get_by_label("Password").fill("open sesame")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("Allow cookies")).to_be_visible()
+        page.get_by_role("link", name="Open the link again").click()
+        expect(page.get_by_label("Password")).to_be_visible()
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,7 @@ SAMPLES: Final[dict[str, Callable[[Look], Page]]] = {
         request_id="01JABCDEF0123456789",
     ),
     "refusal-unfinished": lambda look: refusal_page(look, Reason.USED_UP, "r1", unfinished=Unfinished(("image/*",))),
+    "refusal-cookies": lambda look: refusal_page(look, Reason.COOKIES_REFUSED, "01JABCDEF0123456789", anew=True),
     "refusal-expired": lambda look: refusal_page(look, Reason.EXPIRED, "01JABCDEF0123456789"),
     "refusal-unknown": lambda look: refusal_page(look, Reason.UNKNOWN_TOKEN, "01JABCDEF0123456789"),
     "refusal-internal": lambda look: refusal_page(look, Reason.INTERNAL, "01JABCDEF0123456789"),

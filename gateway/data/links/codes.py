@@ -35,6 +35,7 @@ from gateway.core.limits import Demand
 from gateway.core.reasons import Reason, Refused
 from gateway.core.units import Rate, format_instant
 from gateway.data.call import LinkCall
+from gateway.data.links.cookies import mark_way_back
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.presented import ASKED_COOKIE, HOLDER_COOKIE, PASSWORD_COOKIE, password_proof
 from gateway.data.state.transfers import Permit
@@ -149,7 +150,7 @@ class ProofAnswer:
         if snapshot.public_url.startswith("https:"):
             self._attributes += "; Secure"
         _, slash, path = call.request.raw.path.removeprefix("/s/").partition("/")
-        self._params = call.request.params
+        self._params, self._raw, self._now = call.request.params, call.request.raw, call.attempt.now
         self._at = f"/s/{call.place.token_text}{slash}{path}"
 
     def asked(self, challenge: str) -> Reply:
@@ -177,7 +178,10 @@ class ProofAnswer:
         if not query and self._params.get("page") == "1":
             query = "page=1"
         given = (("Set-Cookie", f"{cookie}{self._attributes}") for cookie in cookies)
-        return Reply(303, (("Location", f"{self._at}?{query}" if query else self._at), *LINK_HEADERS, *given))
+        address = f"{self._at}?{query}" if query else self._at
+        if cookies != (_ASKED_NO_MORE,):
+            address = mark_way_back(address, self._raw, self._now)
+        return Reply(303, (("Location", address), *LINK_HEADERS, *given))
 
 
 def _document(status: int, members: dict[str, object]) -> Reply:

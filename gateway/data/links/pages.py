@@ -13,10 +13,11 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote
 
-from gateway.core.grant import Shown
+from gateway.core.grant import Grant, Shown
 from gateway.core.lease import LEASE_WINDOW, Reservation
 from gateway.core.request import Action, Operation
 from gateway.data.call import LinkAnswer, LinkCall
+from gateway.data.links.cookies import mark_way_back
 from gateway.data.links.intake import tell_intake, uses_left
 from gateway.data.links.previews import is_free, look_at, preview
 from gateway.data.page_reader import load_pages
@@ -65,7 +66,15 @@ async def _answer_form(plane: DataPlane, snapshot: Snapshot, call: LinkCall, per
             headers.append(("Set-Cookie", f"{LEASE_COOKIE}={plane.entropy(_LEASE_COOKIE_BYTES).hex()}{attributes}"))
     elif params.get("page") == "1":
         headers[0] = ("Location", f"{address}?page=1")
+    if not _needs_no_cookie(grant, call):
+        headers[0] = ("Location", mark_way_back(headers[0][1], call.request.raw, call.attempt.now))
     return Reply(303, tuple(headers))
+
+
+def _needs_no_cookie(grant: Grant, call: LinkCall) -> bool:
+    """Whether the way on needs no cookie: of a link that only asks first, `?download=1` is enough."""
+    opens = grant.password is None and grant.terms is None and grant.uses is None
+    return opens and call.answer is LinkAnswer.ENTER
 
 
 async def _goes_on(plane: DataPlane, call: LinkCall, permit: Permit) -> bool:

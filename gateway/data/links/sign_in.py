@@ -156,11 +156,11 @@ async def _go(plane: DataPlane, snapshot: Snapshot, call: LinkCall, chosen: str,
     return Reply(303, (("Location", address), *LINK_HEADERS, _cookie(snapshot, kept, _SECONDS)))
 
 
-def lead_back(raw: RawRequest, snapshot: Snapshot) -> Reply:
-    """From the one address that issuers know to the link from which somebody went; without one, to the front page."""
+def lead_back(raw: RawRequest, snapshot: Snapshot) -> Reply | None:
+    """From the one address that issuers know to the link from which somebody went; None if nothing says which."""
     place = _kept(raw, snapshot)[1]
     if not place:
-        return Reply(303, (("Location", "/"), *LINK_HEADERS))
+        return None
     try:
         said = _said(dict(parse_qsl(raw.query, max_num_fields=_MOST_WORDS)))
     except ValueError:  # no issuer's answer: the link says so

@@ -1,0 +1,46 @@
+"""Owns the way back from a form to a link's address, in a browser that may keep no cookies.
+
+Refuses to own what the cookies say (`gateway.data.presented`) and whether they are any good.
+
+Law: a browser that gives no cookie back is told so, and not asked the same again. The mark by which that is found lets
+nobody in, says nothing of the link, and leaves the address as soon as a cookie came.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway.core.request import RawRequest
+
+MARK: Final = "entered="
+_SECONDS: Final = 60.0
+_OURS: Final = "gateway_"
+
+
+def mark_way_back(address: str, raw: RawRequest, now: float) -> str:
+    """The address that a form leads to, as a browser gets it; whoever says nothing of itself gets it as it is."""
+    if raw.header("sec-fetch-dest") != "document":
+        return address
+    return f"{address}{'&' if '?' in address else '?'}{MARK}{int(now)}"
+
+
+def way_on(raw: RawRequest, now: float) -> str | None:
+    """Where a browser goes on that came back from a form: "" if it brought no cookie, None if nobody comes back."""
+    marks = [part for part in raw.query.split("&") if part.startswith(MARK)]
+    if raw.method != "GET" or not marks:
+        return None
+    if _has_cookie(raw):
+        query = "&".join(part for part in raw.query.split("&") if not part.startswith(MARK))
+        return f"{raw.path}?{query}" if query else raw.path
+    said = marks[-1].partition("=")[2]
+    recent = said.isascii() and said.isdigit() and len(said) <= 12 and abs(now - int(said)) <= _SECONDS
+    return "" if recent else None
+
+
+def _has_cookie(raw: RawRequest) -> bool:
+    """Whether any of ours came; they are sent to the link alone that set them."""
+    return any(
+        part.strip().removeprefix("__Host-").startswith(_OURS)
+        for text in raw.header_values("cookie")
+        for part in text.split(";")
+    )
