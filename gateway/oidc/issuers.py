@@ -3,8 +3,9 @@
 Refuses to own the proof itself (`gateway.oidc.tokens`), what the answer looks like
 (`gateway.control.session_routes`) and what the app may do.
 
-Law: keys are fetched when they are needed, and again at most every `_RETRY` seconds for a key id that is not among
-them. No key is believed for longer than `_STALE` seconds.
+Laws: keys are fetched when they are needed, and again at most every `_RETRY` seconds for a key id that is not among
+them. No key is believed for longer than `_STALE` seconds. Our own token for the issuer (`bearer`) is shown to the
+issuer's origin and at a URL that the settings name, never to a place that only an answer named.
 """
 
 from __future__ import annotations
@@ -164,9 +165,21 @@ def endpoint(said: Mapping[str, Any], name: str) -> str:
 
 async def _download(rules: IdentityRules, url: str) -> bytes:
     headers = {"Accept": "application/json"}
-    if rules.bearer is not None:
+    if rules.bearer is not None and (url == rules.jwks or _origin(url) == _origin(rules.issuer)):
         headers["Authorization"] = f"Bearer {rules.bearer}"
+    elif rules.bearer is not None:
+        _log.warning(
+            "the issuer's keys are at another host, which is not shown the token in bearer",
+            host=urlsplit(url).netloc,
+            advice="write the keys' URL as jwks if the token is for that host",
+        )
     return await ask_issuer(rules, url, headers)
+
+
+def _origin(url: str) -> tuple[str, str | None, int]:
+    """Scheme, host and port (RFC 6454)."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _trust(ca_file: str | None) -> ssl.SSLContext:

@@ -227,7 +227,8 @@ class IdentitySettings(Section):
     ca_file: Authorities | None = None
     """Certificate authorities to trust for `jwks` instead of the system's, PEM."""
     bearer: SecretRef | None = None
-    """A token to show where the keys are fetched, for clusters that show them to known callers only."""
+    """A token to show where the keys are fetched, for clusters that show them to known callers only: at the issuer's
+    own host and at the URL in `jwks`, and nowhere that only the issuer's document names."""
 
     @model_validator(mode="after")
     def _says_for_what(self) -> IdentitySettings:

@@ -283,6 +283,35 @@ async def test_keys_are_fetched_once_for_many_tokens(
 
 
 @pytest.mark.parametrize(
+    ("host", "named", "shown"), [("127.0.0.1", False, True), ("localhost", False, False), ("localhost", True, True)]
+)
+async def test_our_token_for_an_issuer_goes_no_further_than_to_it(
+    rules: IdentityRules,
+    clock: Clock,
+    issuer: tuple[str, list[web.Request], list[Issuer]],
+    host: str,
+    named: bool,
+    shown: bool,
+) -> None:
+    """Its own origin is shown it, and a place of keys that the settings name; not another place that its document
+    names, whose keys are believed all the same."""
+    url, asked, answers = issuer
+    keys = f"{url.replace('127.0.0.1', host)}/jwks"
+
+    def answer(request: web.Request) -> web.Response:
+        if request.path == "/jwks":
+            return web.Response(text=key_set(RSA), content_type="application/json")
+        return web.json_response({"issuer": url, "jwks_uri": keys})
+
+    answers[0] = answer
+    remote = replace(rules, issuer=url, jwks=keys if named else None, bearer="a-pods-own-token")
+    assert "billing" == await app_for(Identity(lambda: [remote], clock), token(iss=url), "billing")
+    held = {request.path: request.headers.get("Authorization") for request in asked}
+    described = {} if named else {"/.well-known/openid-configuration": "Bearer a-pods-own-token"}
+    assert described | {"/jwks": "Bearer a-pods-own-token" if shown else None} == held
+
+
+@pytest.mark.parametrize(
     "answer",
     [
         lambda _: web.Response(status=500),
