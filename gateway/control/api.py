@@ -32,7 +32,7 @@ class Api:
         self.deps = deps
         self.waits = LongPolls()
         self.key_proof = keys = KeyProof(stores.grants, stores.sealer, live.ended, live.clock)
-        self.proxied = ProxiedUsers(lambda: live.callers().proxy, deps.process.shown)
+        self.proxied = ProxiedUsers(lambda: live.callers().proxy, lambda: live.console().public_url, deps.process.shown)
         self.guard = Guard(
             live.callers, live.address, keys, identity=live.identity, proxied=self.proxied, clock=live.clock
         )

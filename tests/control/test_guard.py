@@ -61,7 +61,7 @@ def guard(
         lambda: "https://gw",
         keys,
         identity=identity,
-        proxied=ProxiedUsers(lambda: callers.proxy, str),
+        proxied=ProxiedUsers(lambda: callers.proxy, lambda: None, str),
         clock=lambda: now,
     )
 

@@ -21,7 +21,9 @@ PROXY = "10.1.2.3"
 
 def read(peer: str | None, *headers: tuple[str, str], rules: ProxyRules | None = RULES) -> User | None:
     raw = RawRequest("GET", "/", "", headers)
-    return ProxiedUsers(lambda: rules, str).read(raw, None if peer is None else ip_address(peer))
+    return ProxiedUsers(lambda: rules, lambda: "https://gw.acme.example:8443/x", str).read(
+        raw, None if peer is None else ip_address(peer)
+    )
 
 
 def user(*groups: str) -> User:
@@ -55,6 +57,24 @@ def test_a_unix_socket_is_named_by_its_word() -> None:
 
 
 @pytest.mark.parametrize(
+    ("host", "counts"),
+    [
+        *((name, True) for name in ("127.0.0.1:8081", "[::1]:8081", "localhost", "gw.localhost:80", "gw:8081")),
+        *((name, True) for name in ("gw.acme.example", "GW.acme.example:8081", "gw.acme.example.")),
+        *((name, False) for name in ("rebound.evil.example:8081", "127.0.0.1.evil.example", "acme.example")),
+    ],
+)
+def test_a_page_on_the_proxys_machine_is_no_proxy(host: str, counts: bool) -> None:
+    """A browser that is sent to loopback by a name of somebody else's says that name; a proxy there says ours. Whatever
+    the Host, a proxy in another place or on a Unix socket is believed: no browser of a visitor's is there."""
+    here = ProxyRules("x-user", None, (ip_network("127.0.0.0/8"), ip_network("::1/128")), socket=True)
+    for peer in ("127.0.0.1", "127.8.9.1", "::1"):
+        assert (user() if counts else None) == read(peer, ANN, ("host", host), rules=here)
+    assert user() == read(None, ANN, ("host", host), rules=here)
+    assert user() == read(PROXY, ANN, ("host", host))
+
+
+@pytest.mark.parametrize(
     ("headers", "reason"),
     [
         ((ANN, ANN), Reason.CREDENTIALS_AMBIGUOUS),
@@ -76,7 +96,7 @@ def test_a_word_that_could_mean_two_is_refused(headers: tuple[tuple[str, str], .
 
 def test_each_stranger_is_told_of_once() -> None:
     """By the address as the log shows it, and for at most a thousand of them."""
-    proxied = ProxiedUsers(lambda: RULES, lambda address: address.replace("10.", "x."))
+    proxied = ProxiedUsers(lambda: RULES, lambda: None, lambda address: address.replace("10.", "x."))
     raw = RawRequest("GET", "/", "", (ANN,))
     with structlog.testing.capture_logs() as told:
         for peer in ("10.9.0.1", "10.9.0.1", "10.9.0.2"):
@@ -104,6 +124,8 @@ async def test_a_user_behind_the_proxy_has_their_own() -> None:
             found = await desk.ask("GET", "/v1/links", headers={"X-User": name})
             assert count == len(found.json["links"])
         assert 401 == (await desk.ask("GET", "/v1/links")).status
+        rebound = {"X-User": "ann@acme.example", "Host": "rebound.evil.example"}
+        assert 401 == (await desk.ask("GET", "/v1/links", headers=rebound)).status
         assert 400 == (await desk.ask("GET", "/v1/links", headers={"X-User": "ann", "Authorization": "x"})).status
         assert 200 == (await desk.ask("GET", "/healthz", headers={"X-User": ""})).status
         desk.token = ADMIN

@@ -415,6 +415,12 @@ def a_long_target(n: int) -> Thunk:
     return run
 
 
+@case("wire.http.target:is_local_name", 3000)
+def a_host_of_many_parts(n: int) -> Thunk:
+    dotted, colons = "1." * n + "1", "[" + "1." + ":1" * n + "]"
+    return lambda: target.is_local_name(dotted) or target.is_local_name(colons)
+
+
 @case("wire.http.target:raw_request", 5000)
 def a_field_of_blanks(n: int) -> Thunk:
     fields = [(b"host", b"gw"), (b"a", b" \t" * n + b"x" + b" " * n), (b"content-length", b"1" * n)]

@@ -11,7 +11,6 @@ import binascii
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from ipaddress import ip_address
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -36,7 +35,7 @@ from gateway.data.presented import (
     TokenPresented,
 )
 from gateway.server.exchange import ClientExchange
-from gateway.wire.http.target import host_name
+from gateway.wire.http.target import host_name, is_local_name
 from gateway.wire.s3.operations import RESPONSE_OVERRIDES
 from gateway.wire.sig.credentials import Signed, read_credentials
 from gateway.wire.sig.post_policy import read_form
@@ -96,16 +95,7 @@ def _may_come_from_page(request: ObjectRequest, exchange: ClientExchange, domain
     if raw.header_values("origin") or any(site != "none" for site in raw.header_values("sec-fetch-site")):
         return True
     host = host_name(raw)
-    named = request.virtual_host or host in domains or host.endswith(".localhost") or "." not in host
-    return not named and not _is_address(host)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host.strip("[]"))
-    except ValueError:
-        return False
-    return True
+    return not (request.virtual_host or host in domains or is_local_name(host))
 
 
 async def _read_form(request: ObjectRequest, exchange: ClientExchange, signed: Signed | None) -> FormPresented:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -137,6 +138,20 @@ def host_name(raw: RawRequest) -> str:
     """The Host header's name in lower case, without port and closing dot; "" if there is none."""
     match = _HOST.fullmatch(raw.header("host") or "")
     return match[1].lower().removesuffix(".") if match else ""
+
+
+def is_local_name(host: str) -> bool:
+    """Whether nobody else can have such a name lead to us: an address, or a name of one's own machine or network.
+
+    A page that has its public name lead to loopback (DNS rebinding) has a browser name another host than these.
+    """
+    if "." not in host or host.endswith(".localhost"):
+        return True
+    try:
+        ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def decode(text: str, reason: Reason) -> str:
