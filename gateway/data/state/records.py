@@ -217,20 +217,22 @@ class Accounts:
             await asyncio.shield(self.flush())
 
     async def flush(self) -> None:
-        """Write all that waits, or leave it waiting while the ledger is down; one after the other."""
-        async with self._writing:
-            self.tell()
-            while self._waiting and await self._write_batch():
-                pass
+        """Write all that waits, and what comes meanwhile, or leave it waiting while the ledger is down."""
+        while await self._write_waiting() and self._waiting:
+            pass
 
-    async def _write_waiting(self) -> None:
-        """As `flush`, but what comes meanwhile waits for the next time: written at once, it would be a batch of one or
-        two again and again, each as dear as one of many."""
+    async def _write_waiting(self) -> bool:
+        """Whether the ledger took all that waits now.
+
+        What comes meanwhile waits for the next time: written at once, it would be a batch of one or two again and
+        again, each as dear as one of many.
+        """
         async with self._writing:
             self.tell()
             for _ in range(0, len(self._waiting), _BATCH):
                 if not await self._write_batch():
-                    return
+                    return False
+        return True
 
     async def _write_batch(self) -> bool:
         """Whether the ledger took what has waited longest."""
