@@ -96,7 +96,10 @@ def _pieces(place: Place, size: int, count: int) -> list[Message]:
     version = (("Tus-Resumable", "1.0.0"),)
     with closing(HTTPConnection(link.netloc)) as connection:
         connection.request("POST", link.path, headers=dict(version) | {"Upload-Length": str(size * (count + 1))})
-        url = urljoin(link.geturl(), connection.getresponse().headers["Location"])
+        created = connection.getresponse()
+        if created.status != 201:
+            raise RuntimeError(f"the upload was not created: {created.status} {created.read().decode()}")
+        url = urljoin(link.geturl(), created.headers["Location"])
     body, kind = os.urandom(size), ("Content-Type", "application/offset+octet-stream")
     return [
         plain("PATCH", url, body, (*version, kind, ("Upload-Offset", str(number * size)))) for number in range(count)
@@ -131,7 +134,10 @@ def _by_session(place: Place, policy: str | None) -> list[Message]:
 def _by_link_credentials(place: Place) -> list[Message]:
     with closing(HTTPConnection(urlsplit(place.gateway.data).netloc)) as connection:
         connection.request("POST", f"{urlsplit(place.folder).path}/credentials")
-        given = json.load(connection.getresponse())["credentials"]
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise RuntimeError(f"no credentials were given: {answer.status} {answer.read().decode()}")
+        given = json.load(answer)["credentials"]
     return _by_token(place, given["accessKeyId"], given["secretAccessKey"], given["sessionToken"])
 
 
