@@ -7,7 +7,7 @@ text.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from gateway.core.grant import Grant, GrantFilter, GrantPage
@@ -20,6 +20,7 @@ from gateway.stores.redis.pages import read_page
 from gateway.stores.redis.rows import grant_from
 from gateway.stores.redis.scripts import HITS, INDEX
 from gateway.stores.redis.server import PREFIX, RedisServer
+from gateway.stores.redis.shelves import put_on_shelves, read_before
 from gateway.stores.select import IDEMPOTENCY_WINDOW, ended_before
 
 _BATCH: Final = 200
@@ -147,16 +148,19 @@ class RedisGrants:
             return int(await client.zcount(f"{PREFIX}waiting", f"({now!r}", "+inf"))
 
     async def prune_ended(self, before: float) -> int:
-        # There is no index of ends: all are read, and the few that go are asked for once more where they are deleted.
-        forgotten = 0
-        ended: list[str | int] = []
-        async for grant in self._newest("+inf"):
-            if ended_before(grant, before):
-                ended += (grant.id, grant.version)
-            if len(ended) >= _BATCH:
-                forgotten += await self._server.run("grants", _PRUNE, *ended)
-                ended.clear()
-        return forgotten + int(await self._server.run("grants", _PRUNE, *ended))
+        await put_on_shelves(self._server)
+        return sum([await self._prune(shelf, before) for shelf in ("ends", "lapses")])
+
+    async def _prune(self, shelf: str, before: float) -> int:
+        """How many of an ordered shelf were forgotten: each that is still as it was read, and had ended then."""
+        forgotten = passed = 0
+        while names := await read_before(self._server, shelf, before, passed, _BATCH):
+            grants = (await self._read_all(names)).values()
+            ended = [(grant.id, grant.version) for grant in grants if ended_before(grant, before)]
+            gone = int(await self._server.run("grants", _PRUNE, *(word for pair in ended for word in pair)))
+            forgotten += gone
+            passed += len(names) - gone  # they stay on it: what was revived now, and what an older gateway left there
+        return forgotten
 
     async def _read(self, grant_id: str) -> Grant | None:
         with self._server.reach("grants") as client:
@@ -176,19 +180,6 @@ class RedisGrants:
         if grant is None:
             raise DependencyDown("grants", "a grant vanished while it was written")
         return grant
-
-    async def _newest(self, below: str) -> AsyncIterator[Grant]:
-        """All grants, newest first, in batches."""
-        while True:
-            with self._server.reach("grants") as client:
-                found = await client.zrange(
-                    f"{PREFIX}grants", below, "-inf", desc=True, byscore=True, offset=0, num=_BATCH, withscores=True
-                )
-                if not found:
-                    return
-            for grant in (await self._read_all([name.decode() for name, _ in found])).values():
-                yield grant
-            below = f"({int(found[-1][1])}"
 
 
 def edited_fields(grant: Grant) -> list[object]:

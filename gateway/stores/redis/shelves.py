@@ -95,6 +95,15 @@ async def read_shelf(server: RedisServer, asked: Read) -> dict[int, str]:
     return {int(serial): name.decode() for serial, _, name in pairs}
 
 
+async def read_before(server: RedisServer, shelf: str, instant: float, passed: int, most: int) -> list[str]:
+    """The grants that an ordered shelf has before this instant, but for the first `passed`; at most `most`."""
+    with server.reach("grants") as client:
+        members = await client.zrange(
+            shelf_key(Range(shelf)), "-inf", f"({instant!r}", byscore=True, offset=passed, num=most
+        )
+    return [member.partition(b":")[2].decode() for member in members]
+
+
 async def _read_ordered(client: Any, key: str, part: Range, most: int) -> list[bytes]:
     kind = "bylex" if isinstance(part.low, str) else "byscore"
     found: list[bytes] = await client.zrange(key, *_ends(part), offset=0, num=most, **{kind: True})

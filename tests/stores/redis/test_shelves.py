@@ -116,3 +116,25 @@ async def test_nothing_is_left_of_what_is_forgotten(engine: Engine, valkey_url: 
     assert 1 == await engine.grants.prune_ended(NOW)
     async with Redis.from_url(valkey_url) as client:
         assert [] == [key async for key in client.scan_iter(f"{PREFIX}list:*")]
+
+
+async def test_only_what_ended_is_read_to_be_forgotten(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much else there is, and whatever was left on a shelf in front of it."""
+    read: list[str] = []
+    read_all = grants.RedisGrants._read_all
+
+    async def noted(self: grants.RedisGrants, names: list[str]) -> dict[str, Grant]:
+        read.extend(names)
+        return await read_all(self, names)
+
+    monkeypatch.setattr(grants, "_BATCH", 2)
+    kept = [await engine.grants.create(link(expires_at=end)) for end in (None, NOW, NOW + 9, *[NOW - 9] * 5)]
+    with as_an_older_gateway():
+        for grant in kept[3:]:  # it leaves them where they were
+            await engine.grants.save(replace(grant, expires_at=None))
+    ended = [await engine.grants.create(link(expires_at=NOW - 1)) for _ in range(5)]
+    monkeypatch.setattr(grants.RedisGrants, "_read_all", noted)
+    assert 5 == await engine.grants.prune_ended(NOW)
+    assert {grant.id for grant in (*ended, *kept[3:])} == set(read)
+    assert {grant.id for grant in kept} == set(await listed(engine))
+    assert 0 == await engine.grants.prune_ended(NOW)
