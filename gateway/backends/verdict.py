@@ -5,7 +5,8 @@ Refuses to own the exchange (`gateway.backends.upstream`) and what a refusal mea
 
 Laws: nothing counts as done that S3 has no such word for. "Accepted", "not modified" and a part are no success of a
 write, and "no content" is no object: programs between here and a store say such things, and whoever believes them
-keeps nothing. Bytes that were sent are stored when the answer is not an error in the body of a success, nor a page.
+keeps nothing. Bytes that were sent are stored when the answer is not an error in the body of a success, nor a page; an
+ETag is not asked for, since there are stores that name none (Apache Ozone before HDDS-9114, Filen).
 A part is the part that was asked for: clients write it to where they asked, whatever it says of itself.
 """
 
