@@ -207,6 +207,7 @@ class _App:
             issuer=measure_calls(state.issuer, metrics) if state.issuer is not None else None,
         )
         self.monitor = StoreMonitor({role: engine.probe for role, engine in state.roles.items()})
+        self.metrics.measure_clocks(self.monitor.skew)
         await self.monitor.check()
         for role in state.roles:
             self.health.check(_STORE_CHECKS[role], partial(self._store_fault, role))
@@ -341,7 +342,10 @@ class _App:
             (
                 "retention",
                 prune_for_ever(
-                    self.state, lambda: self.settings.records.keep, self.settings.state.keep_expired, time.time
+                    self.state,
+                    lambda: self.settings.records.keep,
+                    self.settings.state.keep_expired,
+                    self.monitor.earliest,
                 ),
             ),
             ("store monitor", self.monitor.run()),

@@ -3,7 +3,8 @@
 Refuses to own the trials (each engine's `probe`) and what a fault means for requests (the declared posture).
 
 Law: an engine that answers half of what it is asked is found by trying the other half. What is known is read without
-any I/O, so that a probe of ours can neither hang nor overload what it asks about.
+any I/O, so that a probe of ours can neither hang nor overload what it asks about. What cannot be taken back is done by
+the earliest of the clocks.
 """
 
 from __future__ import annotations
@@ -37,15 +38,35 @@ Raises DependencyDown where the engine cannot do it, with a detail that says why
 class StoreMonitor:
     """Tries the engines by their `probes`, each by its role. `clock` is in seconds since the epoch."""
 
-    def __init__(self, probes: Mapping[str, Probe], *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        probes: Mapping[str, Probe],
+        *,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._probes = probes
         self._clock = clock
+        self._monotonic = monotonic
         self._faults: dict[str, str] = {}
         self._skewed: set[str] = set()
+        self._starts: dict[str, float] = {}
+        """What each engine's clock told when the monotonic one would have been at 0."""
 
     def fault(self, role: str) -> str | None:
         """Why the engine of this role does not do its work, as far as is known."""
         return self._faults.get(role)
+
+    def earliest(self) -> float:
+        """What the clock tells here, or at one of the engines if that is earlier: one that is ahead would have records
+        and grants forgotten that are not old."""
+        now = self._monotonic()
+        return min([self._clock(), *(start + now for start in self._starts.values())])
+
+    def skew(self) -> float:
+        """Seconds by which the clock here and the one of an engine differ most, as far as is known."""
+        here = self._clock() - self._monotonic()
+        return max((abs(start - here) for start in self._starts.values()), default=0.0)
 
     async def check(self) -> None:
         """Try each engine once; a change is logged."""
@@ -80,6 +101,8 @@ class StoreMonitor:
             _log.error("a store does not do its work", store=role, detail=fault)
 
     def _compare_clocks(self, role: str, now_there: float | None) -> None:
+        if now_there is not None:
+            self._starts[role] = now_there - self._monotonic()
         skew = 0.0 if now_there is None else now_there - self._clock()
         if abs(skew) <= _SKEW_SECONDS:
             self._skewed.discard(role)

@@ -26,7 +26,10 @@ _SHARE: Final = 4
 async def prune_for_ever(
     state: State, keep_records: Callable[[], float], keep_expired: float | None, clock: Callable[[], float]
 ) -> None:
-    """Forget what is old, until cancelled. Seconds; `keep_expired` None keeps grants for good."""
+    """Forget what is old, until cancelled. Seconds; `keep_expired` None keeps grants for good.
+
+    What is forgotten by a wrong clock is lost: `clock` is the earliest of those that are known.
+    """
     pause = _PRUNE_SECONDS if keep_expired is None else min(_PRUNE_SECONDS, max(1.0, keep_expired / _SHARE))
     while True:
         await prune(state, clock() - keep_records(), None if keep_expired is None else clock() - keep_expired)

@@ -20,6 +20,7 @@ Choose = Callable[[float, float], float]
 _CHOSEN: Final[Mapping[str, Choose]] = {
     "gateway_revocation_view_age_seconds": max,
     "gateway_revocation_list_age_seconds": max,
+    "gateway_clock_skew_seconds": max,
     "gateway_grants_awaiting_approval": max,
     "gateway_state_store_up": min,
     "gateway_config_last_reload_successful": min,

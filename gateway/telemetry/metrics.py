@@ -151,6 +151,9 @@ class Metrics:
         self._list_age = Gauge(
             "gateway_revocation_list_age_seconds", "Age of the file of listed revocations; 0 without one."
         )
+        self._clock_skew = Gauge(
+            "gateway_clock_skew_seconds", "The most by which the clocks here and at a store of state differ."
+        )
         self._lags = Histogram(
             "gateway_revocation_lag_seconds", "A revocation's record to its effect in this process.", _LAG_BOUNDS
         )
@@ -277,6 +280,10 @@ class Metrics:
     def report_list_age(self, age: Callable[[], float]) -> None:
         """The function that is asked for the age of the list of revocations at every scrape."""
         self._list_age.ask(age)
+
+    def measure_clocks(self, skew: Callable[[], float]) -> None:
+        """The function that is asked at every scrape how far the clocks of the stores of state are from this one."""
+        self._clock_skew.ask(skew)
 
     def count_reload(self, result: ReloadResult) -> None:
         """A reload was tried; the first load counts too."""

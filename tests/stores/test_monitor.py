@@ -62,6 +62,25 @@ async def test_a_fault_is_known_until_a_trial_succeeds_and_told_once(logged: lis
     assert ["a store does not do its work", "a store does its work again"] == [line["event"] for line in logged]
 
 
+async def test_what_cannot_be_taken_back_is_done_by_the_earliest_clock() -> None:
+    """A clock here that is ahead, or jumps, takes nobody's grants away; one that is behind is the earliest itself. An
+    engine without a clock says nothing."""
+    told, elsewhere, here, elapsed = Half(), Half(), [NOW], [100.0]
+    probes = {"grants": told.probe, "limits": open_memory().probe, "audit": elsewhere.probe}
+    monitor = StoreMonitor(probes, clock=lambda: here[0], monotonic=lambda: elapsed[0])
+    assert (NOW, 0.0) == (monitor.earliest(), monitor.skew())
+    told.told = NOW
+    await monitor.check()
+    here[0] += 90 * 86400
+    elapsed[0] += 60
+    assert (NOW + 60, 90 * 86400 - 60) == (monitor.earliest(), monitor.skew())
+    here[0] = NOW - 5
+    assert NOW - 5 == monitor.earliest()
+    here[0], elsewhere.told = NOW + 60, NOW - 30
+    await monitor.check()
+    assert NOW - 30 == monitor.earliest()
+
+
 async def test_a_store_that_hangs_is_told_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """No answer is an answer, too."""
     monkeypatch.setattr(module, "ANSWER_SECONDS", 0.01)
