@@ -24,6 +24,7 @@ _leave_task: Final = cast("_Entering", asyncio.tasks._leave_task)  # noqa: SLF00
 
 
 _init_future: Final = asyncio.Future.__init__
+_ENDED: Final = object()
 
 
 class Signal:
@@ -72,6 +73,7 @@ class EagerTask(asyncio.Future[None]):
         "_context",
         "_coroutine",
         "_serving_loop",
+        "_steps",
         "thread",
         "waited",
     )
@@ -81,6 +83,7 @@ class EagerTask(asyncio.Future[None]):
         self.thread = get_ident()
         self._serving_loop = loop
         self._coroutine: Coroutine[Any, Any, None] | None = coroutine
+        self._steps = coroutine.__await__()
         self._context = copy_context()
         self._awaited: Signal | asyncio.Future[Any] | None = None
         self._cancelled_next = False
@@ -132,12 +135,14 @@ class EagerTask(asyncio.Future[None]):
             self._cancelled_next = False
             error = error if isinstance(error, CancelledError) else CancelledError()
         try:
-            run = self._context.run
-            awaited = run(coroutine.send, None) if error is None else run(coroutine.throw, error)
+            # With a default no exception is made of the end: it would be traced and caught, for more than a step costs.
+            awaited = (
+                self._context.run(next, self._steps, _ENDED)
+                if error is None
+                else self._context.run(self._steps.throw, error)
+            )
         except StopIteration:
-            self._coroutine = None
-            self.set_result(None)
-            return
+            awaited = _ENDED
         except CancelledError:
             self._coroutine = None
             super().cancel()
@@ -153,7 +158,10 @@ class EagerTask(asyncio.Future[None]):
             _running = None
             _leave_task(loop, self)
         self.waited = True
-        if type(awaited) is Signal and not self._cancelled_next:
+        if awaited is _ENDED:
+            self._coroutine = None
+            self.set_result(None)
+        elif type(awaited) is Signal and not self._cancelled_next:
             self._awaited = awaited
             awaited.waiter = self
         else:

@@ -88,19 +88,21 @@ class _KnownHeads:
 
     def __init__(self) -> None:
         self._found: OrderedDict[tuple[bytes, ...], PlainHead] = OrderedDict()
-        self._layouts: dict[int, Struct] = {}
-        """By the length of a head, the lengths of the pieces of the last one of it, every second of them a value of one
-        answer."""
+        self._last: dict[int, tuple[Struct, tuple[bytes, ...], PlainHead]] = {}
+        """By the length of a head, the last one of it: the lengths of its pieces, every second of them a value of one
+        answer; all others of them; and what it says."""
 
     def recall(self, wire: bytes) -> PlainHead | None:
         """What it says, if it is known and laid out as the last one of its length, as those of one store mostly are."""
-        layout = self._layouts.get(len(wire))
-        if layout is None:
+        last = self._last.get(len(wire))
+        if last is None:
             return None
-        pieces = layout.unpack(wire)
+        pieces = last[0].unpack(wire)
         if b"".join(pieces[1::2]).translate(None, _PRINTABLE):
             return None
         kept = pieces[::2]
+        if kept == last[1]:
+            return last[2]
         known = self._found.get(kept)
         if known is not None:
             self._found.move_to_end(kept)
@@ -110,16 +112,12 @@ class _KnownHeads:
         """What it says; None if it is not one as most are."""
         parts = _FOR_ONCE.split(wire)  # text, name, value, text, name, value, text
         kept = (*(text + name for text, name in zip(parts[:-1:3], parts[1::3], strict=True)), parts[-1])
-        if len(wire) <= _LONGEST_KNOWN:
-            lengths = [len(piece) for pair in zip_longest(kept, parts[2::3], fillvalue=b"") for piece in pair]
-            self._layouts[len(wire)] = Struct("".join([f"{length}s" for length in lengths]))
-        known = self._found.get(kept)
-        if known is not None:
-            self._found.move_to_end(kept)
-            return known
-        head = _read_plain(b"".join(kept))
+        head = self._found.get(kept) or _read_plain(b"".join(kept))
         if head is not None and len(wire) <= _LONGEST_KNOWN:
+            lengths = [len(piece) for pair in zip_longest(kept, parts[2::3], fillvalue=b"") for piece in pair]
+            self._last[len(wire)] = Struct("".join([f"{length}s" for length in lengths])), kept, head
             self._found[kept] = head
+            self._found.move_to_end(kept)
             if len(self._found) > _MOST_KNOWN:
                 self._found.popitem(last=False)
         return head

@@ -35,7 +35,7 @@ class UpstreamObserver(Protocol):
         ...
 
     def observe_answer(self, backend: str, status: int, seconds: float) -> None:
-        """A head arrived this long after the call was opened."""
+        """A head arrived this long after the call was opened. Called once the call is closed."""
         ...
 
     def count_failure(self, backend: str, reason: Reason) -> None: ...
@@ -109,17 +109,19 @@ async def _close_credentials(stores: Iterable[_Store]) -> None:
 
 
 class _OpenCall(StoreCall):
-    """`async with` around one call: credentials, presigning, the exchange, and the observer's calls."""
+    """`async with` around one call: credentials, presigning, the exchange, and the observer's calls.
 
-    __slots__ = ("_upstream",)
+    The observer hears of the answer at the end: until then somebody may wait for what else is done with it.
+    """
 
-    def __init__(self, upstream: StoreUpstream, call: UpstreamCall, body: Source) -> None:
-        super().__init__(call, body)
-        self._upstream = upstream
+    __slots__ = ("_answered", "upstream")
+
+    _answered: tuple[int, float] | None  # the status, and the seconds that the store took
+    upstream: StoreUpstream
 
     async def __aenter__(self) -> Answer:
-        call, upstream = self._call, self._upstream
-        observer = upstream.observer
+        call, upstream = self._call, self.upstream
+        self._answered = None
         started = time.perf_counter()
         try:
             store = upstream.store(call.backend)
@@ -127,9 +129,9 @@ class _OpenCall(StoreCall):
             authority, head = store.presigner.request(call, credentials, upstream.clock())
             answer = await self.exchange(store.pool(authority), head)
         except UpstreamFailed as failure:
-            observer.count_failure(call.backend, failure.reason)
+            upstream.observer.count_failure(call.backend, failure.reason)
             raise
-        observer.observe_answer(call.backend, answer.status, time.perf_counter() - started)
+        self._answered = answer.status, time.perf_counter() - started
         bare = answer.length == 0 or call.method not in SILENT
         if answer.status == 200 and bare and "content-range" not in answer.headers:
             return answer
@@ -152,8 +154,11 @@ class _OpenCall(StoreCall):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        observer, backend = self.upstream.observer, self._call.backend
+        if self._answered is not None:
+            observer.observe_answer(backend, *self._answered)
         if isinstance(error, UpstreamFailed):
-            self._upstream.observer.count_failure(self._call.backend, error.reason)
+            observer.count_failure(backend, error.reason)
         if not self.is_over():
             await self.end()
 
@@ -210,7 +215,9 @@ class StoreUpstream:
 
     def open(self, call: UpstreamCall, body: Source = None) -> _OpenCall:
         """See `core.route.Upstream.open`."""
-        return _OpenCall(self, call, body)
+        opened = _OpenCall(call, body)
+        opened.upstream = self
+        return opened
 
     def presign(self, call: UpstreamCall, expires_in: int) -> str:
         """See `core.route.Upstream.presign`. At least one second, at most what profile and signature version allow."""

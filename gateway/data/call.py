@@ -77,10 +77,10 @@ _ARCHIVE: Final = LinkAnswer.ARCHIVE
 
 
 class AtStore:
-    """What a call asks of its store, made once for all that make the same call by the same route; and what they are
-    shown of its answer, once for all answers that say the same."""
+    """What a call asks of its store, made once for all that make the same call by the same route, and by which name
+    their caller's use is counted; and what they are shown of its answer, once for all answers that say the same."""
 
-    __slots__ = ("_known", "_made", "_only_new", "_route", "_shown", "_shown_by")
+    __slots__ = ("_known", "_made", "_only_new", "_route", "_shown", "_shown_by", "_use")
 
     def __init__(self) -> None:
         self._route: Route | None = None
@@ -89,6 +89,7 @@ class AtStore:
         self._known: object = None
         self._shown_by: Grant | None = None
         self._shown: Fields = ()
+        self._use: tuple[Route, str, str] | None = None
 
     def by(
         self, route: Route, request: ObjectRequest, *, body_length: int | None = None, only_new: bool = False
@@ -98,6 +99,13 @@ class AtStore:
             self._made = upstream_call(route, request, body_length=body_length, only_new=only_new)
             self._route, self._only_new = route, only_new
         return self._made
+
+    def use_key(self, cookie: str | None, permit: Permit, make: Callable[[str | None, Permit], str]) -> str:
+        """What `make` makes of who calls. All that makes the same call comes with the same head, but from anywhere."""
+        use, address = self._use, permit.exchange.address_class
+        if use is None or use[0] is not permit.route or use[1] != address:
+            self._use = use = permit.route, address, make(cookie, permit)
+        return use[2]
 
     def shown(self, answer: Answer, by: Grant | None, make: Callable[[Answer, Grant | None], Fields]) -> Fields:
         """What a client is shown of an answer, which the call makes of it by this grant and nothing else."""

@@ -127,6 +127,23 @@ def test_a_write_that_may_not_replace_is_another_call() -> None:
     assert made[1] is made[2]
 
 
+def test_whose_use_it_is_is_made_once_for_the_same_caller() -> None:
+    """From another address the same call is another caller's, and by another route it is about another object."""
+    call, route, made = link_call(), Mock(), []
+
+    def key(address: str, by: Mock = route) -> str:
+        exchange = Mock(address_class=address)
+        permit = Permit(exchange=exchange, grant=LINK, attempt=call.attempt, route=by)
+        return call.again(call.attempt, 1).at_store.use_key("cookie", permit, make)
+
+    def make(cookie: str | None, permit: Permit) -> str:
+        made.append((cookie, permit.exchange.address_class))
+        return f"use {len(made)}"
+
+    assert ["use 1", "use 1", "use 2", "use 3"] == [key("::1"), key("::1"), key("::2"), key("::2", Mock())]
+    assert [("cookie", "::1"), ("cookie", "::2"), ("cookie", "::2")] == made
+
+
 def test_what_a_client_is_shown_is_made_once_for_answers_that_say_the_same() -> None:
     """The next answer with the same head is shown the same; another head, another grant, or a head that nobody knows is
     shown anew."""

@@ -83,7 +83,7 @@ async def _goes_on(plane: DataPlane, call: LinkCall, permit: Permit) -> bool:
     grant = call.grant
     if call.lease is None or grant.uses is None:
         return False
-    mine = Reservation(grant.id, use_key(call.lease, permit, permit.exchange), permit.name)
+    mine = Reservation(grant.id, use_key(call, permit), permit.name)
     if await plane.leases.open_lease(mine, 0, permit.attempt.now, LEASE_WINDOW) is None:
         return False
     try:

@@ -12,14 +12,14 @@ always for others.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
 from gateway.core.attempt import Attempt
 from gateway.core.grant import Grant
 from gateway.core.lease import Lease, Reservation
-from gateway.core.limits import Verdict, share_of
+from gateway.core.limits import Limit, Verdict, share_of
 from gateway.core.policy import Policy
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import DOCUMENTS, ObjectRequest
@@ -265,17 +265,23 @@ class Transfers:
         for holder in holders:
             if counts.get(holder, 0) >= share:
                 raise Refused(Reason.TOO_MANY_TRANSFERS, f"{share} transfers are running for {holder}", retry_after=1.0)
-        limits = permit.route.limits
-        held = [limit for limit in limits if limit.concurrent is not None] if limits else ()
-        for limit in held:
-            if limit.concurrent is not None and counts.get(limit.key, 0) >= limit.concurrent:
+        if permit.route.limits:
+            holders = *self._require_concurrent(permit.route.limits), *holders
+        permit.counted_by = holders
+        for key in holders:
+            counts[key] = counts.get(key, 0) + 1
+        self._running[id(permit)] = permit
+
+    def _require_concurrent(self, limits: Iterable[Limit]) -> Iterator[str]:
+        """The counts in which a transfer is one by limits of its own."""
+        for limit in limits:
+            if limit.concurrent is None:
+                continue
+            if self._counts.get(limit.key, 0) >= limit.concurrent:
                 detail = f"{limit.concurrent} transfers are running for {limit.key}"
                 verdict = Verdict(allowed=False, retry_after=1.0, remaining=0, limit=limit.concurrent, reset=1.0)
                 raise Refused(Reason.TOO_MANY_TRANSFERS, detail, retry_after=1.0, verdict=verdict)
-        permit.counted_by = (*(limit.key for limit in held), *holders) if held else holders
-        for key in permit.counted_by:
-            counts[key] = counts.get(key, 0) + 1
-        self._running[id(permit)] = permit
+            yield limit.key
 
     def runs(self, permit: Permit) -> bool:
         return id(permit) in self._running

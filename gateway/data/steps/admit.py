@@ -123,7 +123,7 @@ class Admission:
             return self._take_transfer(permit, grant)
         if operation is _CREDENTIALS:
             return self._take_credentials(permit, grant)
-        key = use_key(self._call.lease, permit, self._exchange)
+        key = use_key(self._call, permit)
         if operation in _UNCOUNTED:
             limited = grant.uses is not None or grant.budget is not None
             return _require_rest(self._plane, grant, key, permit.attempt) if limited else None
@@ -259,7 +259,7 @@ async def _require_rest(plane: DataPlane, grant: Grant, key: str | None, attempt
         raise Refused(Reason.USED_UP, f"all {grant.uses} uses are taken")
 
 
-def use_key(cookie: str | None, permit: Permit, exchange: ClientExchange) -> str:
+def use_key(call: Call, permit: Permit) -> str:
     """Who shares one use: a browser by its cookie, anything else by link, object, address and agent;
     never two people who proved to be somebody.
 
@@ -267,7 +267,12 @@ def use_key(cookie: str | None, permit: Permit, exchange: ClientExchange) -> str
     """
     if permit.attempt.action is _WRITE:
         return _key_of_its_own(permit)
-    who, holder = _caller(exchange) if cookie is None else ("cookie", cookie), permit.attempt.holder
+    return call.at_store.use_key(call.lease, permit, _key_of_caller)
+
+
+def _key_of_caller(cookie: str | None, permit: Permit) -> str:
+    who = _caller(permit.exchange) if cookie is None else ("cookie", cookie)
+    holder = permit.attempt.holder
     return _shared_key(permit.attempt, *who, *(() if holder is None else ("holder", holder.address)))
 
 
