@@ -16,7 +16,7 @@ from gateway.core.reasons import Reason
 from gateway.core.values import dataclass
 from gateway.pages.previews import Kind, Preview
 from gateway.pages.refusals import refusal_texts
-from gateway.pages.render import TIMES, UPLOADING, Look, Page, render
+from gateway.pages.render import ONCE, TIMES, UPLOADING, Look, Page, render
 
 _FETCHED_BY: Final = {
     Kind.IMAGE: ("img-src",),
@@ -129,7 +129,10 @@ def receipt_page(
 ) -> Page:
     """What the uploader sees once the bytes are stored, or some of them were refused."""
     refused = [_Refused(one.name, look.language.text(f"reasons.{one.reason}")) for one in failed]
-    return render("receipt.html", look, stored=stored, failed=refused, request_id=request_id)
+    undoes = any(one.undo for one in stored)
+    return render(
+        "receipt.html", look, scripts=ONCE if undoes else (), stored=stored, failed=refused, request_id=request_id
+    )
 
 
 def undone_page(look: Look) -> Page:

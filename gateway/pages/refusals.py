@@ -13,16 +13,21 @@ from typing import Final
 
 from gateway.core.reasons import TABLE, Reason, public_reason
 from gateway.core.values import dataclass
-from gateway.pages.render import UPLOADING, Look, Page, render
+from gateway.pages.render import ONCE, UPLOADING, Look, Page, render
 
 
 @dataclass(frozen=True, slots=True)
 class Asks:
-    """How a link asks who somebody is: by code or sign-in (`oidc`); `address` is where a code was asked for, "" if
-    nowhere yet; `issuers` is what those are called at which one signs in, `carried` what goes with it in an address."""
+    """How a link asks who somebody is: by code or sign-in (`oidc`).
+
+    `address` is where a code was asked for, "" if nowhere yet, and `challenge` what goes back with that code, whatever
+    another window asks for. `issuers` is what those are called at which one signs in, `carried` what goes with it in an
+    address.
+    """
 
     by: str
     address: str = ""
+    challenge: str = ""
     issuers: tuple[str, ...] = ()
     carried: str = ""
 
@@ -193,7 +198,7 @@ def refusal_page(
     return render(
         _TEMPLATES.get(reason, "refusal.html"),
         look,
-        scripts=() if unfinished is None else UPLOADING,
+        scripts=ONCE if reason in _TEMPLATES else () if unfinished is None else UPLOADING,
         fetches=() if unfinished is None else ("connect-src",),
         unfinished=unfinished,
         reasons={} if unfinished is None else refusal_texts(look),

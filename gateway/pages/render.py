@@ -39,6 +39,9 @@ UPLOADING: Final = ("upload.js",)
 TIMES: Final = ("times.js",)
 """The module that shows instants in the visitor's zone, for pages that have any."""
 
+ONCE: Final = ("forms.js",)
+"""A form whose answer must not be lost is sent once, where scripts run."""
+
 _JOINERS: Final = frozenset("\u200c\u200d")
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _COMPILED: Final = _TEMPLATES / "__pycache__"

@@ -94,7 +94,7 @@ class ClientExchange:
         "accepted_terms",
         "address",
         "address_class",
-        "asked_of",
+        "asked",
         "bytes_in",
         "bytes_out",
         "client_side",
@@ -129,7 +129,7 @@ class ClientExchange:
         self._refusing: asyncio.Task[None] | None = None
         self.extra: tuple[tuple[str, str], ...] = ()
         self.accepted_terms = ""
-        self.asked_of = ""  # the address that a code was asked for
+        self.asked = "", ""  # the address that a code was asked for, and its challenge
         self.whole = False  # whether a whole answer was handed to the socket
         self._left: int | None = None
         self._bodiless = False

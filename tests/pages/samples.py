@@ -42,7 +42,9 @@ _LOGO: Final = Asset(
     b'<text x="12" y="22" font-family="sans-serif" font-size="16" fill="#fff">Acme</text></svg>',
 )
 
-_ASKED: Final = Asks("code", "anna.with-a-rather-long-name.of-the-accounting-department@subsidiary.acme.example")
+_ASKED: Final = Asks(
+    "code", "anna.with-a-rather-long-name.of-the-accounting-department@subsidiary.acme.example", challenge="c" * 200
+)
 _FILE: Final = Told(
     name=_LONG,
     size=3_141_592,

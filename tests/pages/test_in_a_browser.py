@@ -129,6 +129,48 @@ def test_what_the_keyboard_does_not_reach_is_found(browser: Browser, shown: str)
     page.context.close()
 
 
+def keep_posts(page: Page) -> None:
+    """Leave the page where it is, whatever is sent from it."""
+    page.route("**/*", lambda route: route.continue_() if route.request.method == "GET" else route.fulfill(status=204))
+
+
+@pytest.mark.parametrize(("scripts", "sent"), [(True, 1), (False, 2)], ids=["scripts", "none"])
+def test_a_form_is_sent_once(browser: Browser, shown: str, *, scripts: bool, sent: int) -> None:
+    """However often its button is pressed before the answer comes: a second request would break off the first, whose
+    answer brings the pass that the code was spent for. Without scripts, the control, it is sent as often."""
+    page, _ = opened(browser, f"{shown}/plain/holder-code", "desktop", java_script_enabled=scripts)
+    posts = list[str]()
+    page.on("request", lambda request: posts.append(request.post_data or "") if request.method == "POST" else None)
+    keep_posts(page)
+    page.get_by_label("Code").fill("12345678")
+    for _ in range(2):
+        page.get_by_role("button", name="Continue").click()
+    assert sent == len(posts)
+    page.get_by_role("button", name="Send another code").click()
+    assert sent + 1 == len(posts), "another button is another wish"
+    page.context.close()
+
+
+def test_a_form_that_is_not_answered_may_be_sent_again(browser: Browser, shown: str) -> None:
+    """After ten seconds; and at once by whoever comes back to the page."""
+    page, _ = opened(browser, f"{shown}/plain/password", "desktop")
+    posts = list[str]()
+    page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
+    keep_posts(page)
+    page.get_by_label("Password").fill("sesame")
+    page.clock.install()
+    page.reload()
+    page.get_by_label("Password").fill("sesame")
+    for seconds in (0, 9, 2):
+        page.clock.fast_forward(1000 * seconds)
+        page.keyboard.press("Enter")
+    assert 2 == len(posts)
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    page.keyboard.press("Enter")
+    assert 3 == len(posts)
+    page.context.close()
+
+
 def test_instants_are_in_the_visitors_zone(browser: Browser, shown: str) -> None:
     """Where scripts run, in zone and language of the visitor; where they do not, in UTC."""
     told = []

@@ -13,7 +13,7 @@ from gateway.core.duty import Duty
 from gateway.core.request import RawRequest
 from gateway.core.values import dataclass
 from gateway.pages.assets import Asset
-from gateway.pages.render import TIMES, Look, look_for, render
+from gateway.pages.render import ONCE, TIMES, Look, look_for, render
 from gateway.wire.replies import Reply
 
 _ASSETS: Final = "assets/"
@@ -52,7 +52,7 @@ def show(visit: Seen, template: str, status: int, **values: Any) -> Reply:
     page = render(
         template,
         _look(visit),
-        scripts=(*TIMES, "console.js"),
+        scripts=(*TIMES, *ONCE, "console.js"),
         sheets=("console.css",),
         fetches=("connect-src",),
         posts_to=values.pop("posts_to", ()),

@@ -34,10 +34,12 @@ def require_holder(
     grant, presented = resolved.grant, resolved.presented
     if grant.holders is None:
         return None
-    challenge = None if presented.asked is None else open_challenge(grant, presented.asked, now)
-    exchange.asked_of = "" if challenge is None else challenge.address
-    if presented.form is not None and presented.form.claim is not None:
-        return presented.form.claim
+    claim = None if presented.form is None else presented.form.claim
+    asked = (claim is not None and claim.challenge) or presented.asked
+    challenge = open_challenge(grant, asked, now) if asked else None
+    exchange.asked = (challenge.address, asked) if challenge is not None and asked else ("", "")
+    if claim is not None:
+        return claim
     if grant.holders.by is ProvedBy.OIDC and "sign_in" in request.params and request.operation in _LOOKS:
         return Claim(signs_in=True)
     if grant.keeps_out(exchange.peer, resolved.holder, now):

@@ -117,7 +117,8 @@ def _asks(plane: DataPlane, grant: Grant, exchange: ClientExchange, request: Obj
     except ValueError:
         program = None
     carried = "" if program is None else program.query
-    return Asks(str(grant.holders.by), exchange.asked_of, issuers, carried)
+    address, challenge = exchange.asked
+    return Asks(str(grant.holders.by), address, challenge, issuers, carried)
 
 
 def _unfinished(grant: Grant) -> Unfinished | None:

@@ -58,6 +58,24 @@ async def test_a_person_proves_it_on_the_page(rig: Rig) -> None:
     assert grant.id == (await rig.last()).grant_id
 
 
+async def test_each_window_has_a_code_of_its_own(rig: Rig) -> None:
+    """The form sends back for which challenge it is: another one that the browser asked for later takes nothing away,
+    and a wrong code leads back to the same."""
+    rig.store.hold("inside/a.txt", b"hello")
+    post = post_of(rig)
+    token, _ = await rig.granted(holders=for_ann())
+    asked = [await rig.ask("POST", f"/s/{token}", {**FORM, **BROWSER}, b"email=ann%40acme.example") for _ in range(2)]
+    cookies = [(one.header("set-cookie") or "").partition(";")[0] for one in asked]
+    first = cookies[0].partition("=")[2]
+    page = await rig.ask("GET", f"/s/{token}", {**BROWSER, "Cookie": cookies[0]})
+    assert f'name="challenge" value="{first}"' in page.text
+    headers = {**FORM, **BROWSER, "Cookie": cookies[1]}
+    wrong = await rig.ask("POST", f"/s/{token}", headers, f"challenge={first}&code=1".encode())
+    assert (401, True) == (wrong.status, f'name="challenge" value="{first}"' in wrong.text)
+    got = await rig.ask("POST", f"/s/{token}", headers, f"challenge={first}&code={post.sent[0][1]}".encode())
+    assert 303 == got.status
+
+
 async def test_a_program_proves_it_by_documents(rig: Rig) -> None:
     """A challenge for an address, a pass for a code, and the pass in a header."""
     rig.store.hold("inside/a.txt", b"hello")
