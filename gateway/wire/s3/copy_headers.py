@@ -17,10 +17,10 @@ from urllib.parse import urlencode
 
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import ObjectRequest, Operation
+from gateway.wire.http.date import read_http_date
 from gateway.wire.http.fields import META_PREFIX
 from gateway.wire.s3.batch_delete import Tag
 from gateway.wire.s3.calls import PROPERTIES
-from gateway.wire.sig.credentials import http_date
 
 _RANGE: Final = re.compile(r"bytes=(\d{1,18})-(\d{1,18})", re.ASCII)
 _CONDITION: Final = "x-amz-copy-source-if-"
@@ -107,11 +107,11 @@ def _names(wanted: str, etag: str) -> bool:
 
 def _newer(found: Mapping[str, str], moment: str, *, unknown: bool) -> bool:
     try:
-        asked = http_date(moment)
+        asked = read_http_date(moment)
     except ValueError as fault:
         raise Refused(Reason.BAD_ARGUMENT, str(fault)) from None
     try:
-        return http_date(found.get("last-modified", "")) > asked
+        return read_http_date(found.get("last-modified", "")) > asked
     except ValueError:
         return unknown
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from gateway.core.reasons import Reason, Refused
+from gateway.wire.http.date import http_date, read_http_date
 from gateway.wire.http.fields import META_NAME, META_PREFIX, UNPRINTABLE
 from gateway.wire.sig.checksums import CHECKSUM_SIZES
 
@@ -130,7 +131,15 @@ _DROPPED_BY_LINKS: Final = frozenset({"x-amz-cf-id"})
 _LISTS: Final = frozenset(
     {"cache-control", "content-encoding", "content-language", "if-match", "if-none-match", "x-amz-trailer"}
 )
-_RANGE: Final = re.compile(r"bytes=(?:(\d{1,19})-(\d{0,19})|-(\d{1,19}))", re.ASCII)
+_RANGE: Final = re.compile(r"bytes=[ \t,]*(?:(\d{1,19})-(\d{0,39})|-(\d{1,19}))[ \t,]*", re.ASCII | re.IGNORECASE)
+_NO_BYTE_BEYOND: Final = 2**63 - 1
+"""What a store reads numbers into. Programs write the largest of theirs for "to the end", twice as large in some."""
+
+_WEAK: Final = re.compile(r"\bW/(?=\")")
+"""That a tag is weak, which says nothing where tags are compared weakly (RFC 9110, 13.1.2), as whoever compresses on
+the way made it."""
+
+_DATES: Final = frozenset({"if-modified-since", "if-unmodified-since"})
 EMPTY_CHECKSUMS: Final = frozenset(
     {
         ("x-amz-checksum-crc32", "AAAAAA=="),
@@ -144,7 +153,8 @@ EMPTY_CHECKSUMS: Final = frozenset(
 
 
 def accept_headers(pairs: Iterable[tuple[str, str]], *, link: bool = False) -> dict[str, str]:
-    """The headers that have a meaning, each once, without control bytes; `Range` only if it is one valid range.
+    """The headers that have a meaning, each once, without control bytes; `Range` only if it is one valid range, and
+    ranges, dates and tags in the one spelling that every store reads.
 
     `aws-chunked` is taken out of `content-encoding`: it is framing, not a property of the object. Metadata may have any
     name that HTTP allows, and a name that comes twice has both values, as with S3. A property without a value is none.
@@ -190,19 +200,41 @@ def _settle(kept: dict[str, str]) -> None:
         left = [text.strip() for text in encodings.split(",") if text.strip().lower() not in {"", "aws-chunked"}]
         if left:
             kept["content-encoding"] = ", ".join(left)
-    if "range" in kept and single_range(kept["range"]) is None:
-        del kept["range"]
+    if "range" in kept:
+        wanted = single_range(kept.pop("range"))
+        if wanted is not None:
+            kept["range"] = write_range(wanted)
+    if "if-none-match" in kept:
+        kept["if-none-match"] = _WEAK.sub("", kept["if-none-match"])
+    for name in _DATES & kept.keys():
+        _settle_date(kept, name)
     for name in _VAIN_WHEN_EMPTY & kept.keys():
         if not kept[name]:
             del kept[name]
 
 
+def _settle_date(kept: dict[str, str], name: str) -> None:
+    """A date that nobody can read is ignored if it only saves a transfer (RFC 9110, 13.1.3), not if it guards."""
+    try:
+        kept[name] = http_date(read_http_date(kept[name].partition(";")[0].strip()))
+    except ValueError as fault:
+        if name == "if-unmodified-since":
+            raise Refused(Reason.BAD_ARGUMENT, f"{name}: {fault}") from None
+        del kept[name]
+
+
+def write_range(wanted: tuple[int | None, int | None]) -> str:
+    """What `single_range` reads, in the one spelling that every store reads."""
+    first, last = wanted
+    return f"bytes={'' if first is None else first}-{'' if last is None else last}"
+
+
 def single_range(text: str) -> tuple[int | None, int | None] | None:
-    """(first, last) of `bytes=5-9` and `bytes=5-`, (None, length) of `bytes=-5`; None for anything else.
+    """(first, last) of `bytes=5-9`, (first, None) of `bytes=5-`, (None, length) of `bytes=-5`; None for anything else.
 
     A server may ignore a Range it does not like (RFC 9110, 14.2); several ranges at once are answered by the whole.
     """
-    match = _RANGE.fullmatch(text.replace(" ", ""))
+    match = _RANGE.fullmatch(text)
     if match is None:
         return None
     first, last, suffix = match.groups()
@@ -210,7 +242,7 @@ def single_range(text: str) -> tuple[int | None, int | None] | None:
         return None, int(suffix)
     if last and int(last) < int(first):
         return None
-    return int(first), int(last) if last else None
+    return int(first), int(last) if last and int(last) < _NO_BYTE_BEYOND else None
 
 
 def hoist_header(name: str, value: str) -> tuple[str, str] | None:

@@ -22,6 +22,7 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import NO_AUTH, AuthFields, RawRequest
 from gateway.core.units import WEEK
 from gateway.core.values import dataclass
+from gateway.wire.http.date import read_http_date
 
 MAX_EXPIRES: Final = WEEK
 """Seconds. Seven days, the lifetime of a signing key and S3's own cap on `X-Amz-Expires`."""
@@ -63,14 +64,6 @@ _TIMESTAMP: Final = re.compile(r"(\d{8})T([01]\d|2[0-3])([0-5]\d)([0-5]\d)Z", re
 _EXPIRES: Final = re.compile(r"[1-9]\d{0,5}", re.ASCII)
 _EPOCH: Final = re.compile(r"\d{1,12}", re.ASCII)
 _V2_HEADER: Final = re.compile(r"AWS ([!-9;-~]{1,128}):([!-~]{1,128})", re.ASCII)
-_DAYS: Final = "Mon|Tue|Wed|Thu|Fri|Sat|Sun"
-_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_HTTP_DATE: Final = re.compile(
-    rf"(?:(?:{_DAYS}), )?(\d{{1,2}}) ({'|'.join(_MONTHS)}) (\d{{4}}) (\d\d):(\d\d):(\d\d) "
-    r"(?:GMT|UTC|([+-])(\d\d)([0-5]\d))",
-    re.ASCII,
-)
-
 Pairs = Sequence[tuple[str, str]]
 
 
@@ -191,21 +184,6 @@ def timestamp(text: str) -> int:
         raise ValueError("a timestamp is written YYYYMMDDTHHMMSSZ")
     date, hours, minutes, seconds = match.groups()
     return _midnight(date) + int(hours) * 3600 + int(minutes) * 60 + int(seconds)
-
-
-def http_date(text: str) -> int:
-    """Seconds since the epoch of a `Date` header (RFC 9110, section 5.6.7, the fixed form; RFC 5322's offsets too).
-
-    Raises:
-        ValueError: any other form.
-    """
-    match = _HTTP_DATE.fullmatch(text)
-    if match is None:
-        raise ValueError("a date is written like Sun, 06 Nov 1994 08:49:37 GMT")
-    day, month, year, hour, minute, second, sign, hours, minutes = match.groups(default="0")
-    moment = datetime(int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second), tzinfo=UTC)
-    ahead = (int(hours) * 60 + int(minutes)) * 60
-    return int(moment.timestamp()) - (-ahead if sign == "-" else ahead)
 
 
 def auth_fields(headers: Pairs, query: Pairs) -> AuthFields:
@@ -387,7 +365,7 @@ def _signing_time(dates: list[str]) -> int:
     """The one date of a request that is signed in its header; a missing or odd one is S3's AccessDenied."""
     try:
         [date] = dates
-        return timestamp(date) if _TIMESTAMP.fullmatch(date) else http_date(date)
+        return timestamp(date) if _TIMESTAMP.fullmatch(date) else read_http_date(date)
     except ValueError as fault:
         detail = str(fault) if len(dates) == 1 else "neither x-amz-date nor exactly one Date header"
         raise Refused(Reason.CREDENTIALS_UNDATED, detail) from None

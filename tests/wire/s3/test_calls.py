@@ -19,6 +19,9 @@ UNTYPED = (("content-type", "binary/octet-stream"),)
 """What an object is stored with whose type nobody gave."""
 
 
+WHEN = "Sun, 06 Nov 1994 08:49:37 GMT"
+
+
 def asked(method: str, target: str, *headers: tuple[str, str]) -> ObjectRequest:
     pairs = [(b"Host", b"gw"), *((name.encode(), value.encode()) for name, value in headers)]
     return parse(raw_request(method, target, pairs))
@@ -46,8 +49,8 @@ EVERYTHING = (
     ("Range", "bytes=0-1"),
     ("If-Match", '"e"'),
     ("If-None-Match", '"n"'),
-    ("If-Modified-Since", "d"),
-    ("If-Unmodified-Since", "d"),
+    ("If-Modified-Since", WHEN),
+    ("If-Unmodified-Since", WHEN),
     ("Authorization", "secret"),
     ("Cookie", "secret"),
     ("X-Forwarded-For", "1.1.1.1"),
@@ -180,7 +183,7 @@ def test_part_copy_sends_its_range() -> None:
         (asked("GET", "/ours/k?tagging"), Capability.TAGGING),
         (asked("PUT", "/ours/k", ("x-amz-tagging", "a=b"), LENGTH), Capability.TAGGING),
         (asked("GET", "/ours/k", ("If-Match", '"e"')), Capability.CONDITIONAL_READS),
-        (asked("HEAD", "/ours/k", ("If-Unmodified-Since", "d")), Capability.CONDITIONAL_READS),
+        (asked("HEAD", "/ours/k", ("If-Unmodified-Since", WHEN)), Capability.CONDITIONAL_READS),
         (asked("GET", "/ours/k?attributes"), Capability.OBJECT_ATTRIBUTES),
         (asked("POST", "/ours?delete"), Capability.BATCH_DELETE),
         (asked("PUT", "/ours/k", ("If-None-Match", "*"), LENGTH), Capability.CONDITIONAL_WRITES),

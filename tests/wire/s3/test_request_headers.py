@@ -15,6 +15,7 @@ from gateway.wire.s3.request_headers import (
     accept_headers,
     hoist_header,
     single_range,
+    write_range,
 )
 
 GOLDEN_KEPT = """
@@ -128,7 +129,13 @@ def test_control_bytes_are_refused(value: str) -> None:
         ("bytes=5-", (5, None)),
         ("bytes=-262144", (None, 262144)),
         ("bytes= 1-2", (1, 2)),
+        ("bytes=,3-4 ,", (3, 4)),
+        ("Bytes=3-4", (3, 4)),
+        ("bytes=3-9223372036854775807", (3, None)),
+        ("bytes=3-18446744073709551615", (3, None)),
         ("bytes=0-1,3-4", None),
+        ("bytes=1 2-34", None),
+        ("bytes=0 - 4", None),
         ("bytes=3-2", None),
         ("bytes=-", None),
         ("bytes=a-b", None),
@@ -140,6 +147,9 @@ def test_single_range(text: str, expected: tuple[int | None, int | None] | None)
     """One valid byte range is understood; anything else is as if it had not come."""
     assert single_range(text) == expected
     assert ("range" in accept_headers([("range", text)])) is (expected is not None)
+    if expected is not None:
+        assert expected == single_range(write_range(expected))
+        assert {"range": write_range(expected)} == accept_headers([("range", text)], link=True)
 
 
 @given(st.text(max_size=30))
@@ -187,3 +197,35 @@ def test_what_a_store_does_anyway_may_be_asked_for() -> None:
     for name, _ in harmless:
         with pytest.raises(Refused):
             accept_headers([(name, "true")])
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_tags_that_became_weak_on_the_way_are_compared(*, link: bool) -> None:
+    """Who asks whether something changed is compared weakly, who guards what is there is not (RFC 9110, 13.1)."""
+    assert {"if-none-match": '"a", "W/b"'} == accept_headers([("if-none-match", 'W/"a", "W/b"')], link=link)
+    assert {"if-match": 'W/"a"'} == accept_headers([("if-match", 'W/"a"')], link=link)
+
+
+@pytest.mark.parametrize("name", ["if-modified-since", "if-unmodified-since"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Sun, 06 Nov 1994 08:49:37 GMT",
+        "Sunday, 06-Nov-94 08:49:37 GMT",
+        "Sun Nov  6 08:49:37 1994",
+        "Sun, 06 Nov 1994 08:49:37 +0000",
+        "Sun, 06 Nov 1994 08:49:37 GMT; length=100",
+    ],
+)
+def test_a_store_is_told_dates_in_one_form(name: str, text: str) -> None:
+    """Whichever form of HTTP's a date has, stores get the one that all of them read."""
+    assert {name: "Sun, 06 Nov 1994 08:49:37 GMT"} == accept_headers([(name, text)], link=True)
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-11-30T03:22:23Z"])
+def test_a_date_that_nobody_reads_saves_nothing_and_guards(text: str) -> None:
+    """Without its date a transfer is only not saved; a guard that nobody can read is not passed over."""
+    assert {} == accept_headers([("if-modified-since", text)])
+    with pytest.raises(Refused) as caught:
+        accept_headers([("if-unmodified-since", text)])
+    assert Reason.BAD_ARGUMENT is caught.value.reason

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from gateway.core.backend import Credentials
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import AuthFields, RawRequest
+from gateway.wire.http.date import read_http_date
 from gateway.wire.http.target import raw_request
 from gateway.wire.parse import parse
 from gateway.wire.sig import credentials
@@ -25,7 +26,6 @@ from gateway.wire.sig.credentials import (
     SigV4Header,
     SigV4Query,
     auth_fields,
-    http_date,
     read_again,
     read_credentials,
     timestamp,
@@ -345,14 +345,7 @@ def test_both_date_forms_name_the_same_second(second):
     """A second written as a timestamp and as an HTTP date reads back as that second."""
     moment = datetime.fromtimestamp(second, UTC)
     assert timestamp(moment.strftime("%Y%m%dT%H%M%SZ")) == second
-    assert http_date(moment.strftime("%a, %d %b %Y %H:%M:%S GMT")) == second
-
-
-@pytest.mark.parametrize("offset", ["+0000", "-0000", "+0130", "-0700"])
-def test_a_date_may_have_an_offset(offset: str) -> None:
-    """Mail's form of a date names its distance from Greenwich, and means the same instant."""
-    moment = datetime.fromisoformat(f"2026-03-01T23:59:58{offset}")
-    assert int(moment.timestamp()) == http_date(moment.strftime("%a, %d %b %Y %H:%M:%S %z").replace("+0000", offset))
+    assert read_http_date(moment.strftime("%a, %d %b %Y %H:%M:%S GMT")) == second
 
 
 TEXT = st.one_of(
