@@ -1,8 +1,8 @@
-"""The composition root: settings -> objects -> listeners -> shutdown order.
+"""Owns the composition root: settings -> objects -> listeners -> shutdown order.
 
 Refuses to own any behaviour: every decision is made in a room, and this is the only file that sees them all.
 
-Order of ending: readiness fails first and each answer ends its connection; after the notice nothing new is accepted,
+Law of ending: readiness fails first and each answer ends its connection; after the notice nothing new is accepted,
 running transfers finish within the drain time, longer ones are cut so that their clients see it, records are written,
 stores and connections close.
 """

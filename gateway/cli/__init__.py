@@ -1,4 +1,4 @@
-"""The command line: `serve`, `demo`, `check`, `doctor`, and everything one does with links, keys and policies.
+"""Owns the command line: `serve`, `demo`, `check`, `doctor`, and everything one does with links, keys and policies.
 
 Refuses to own logic: what changes something goes to the control API over HTTP, what runs something goes to
 `gateway.app`.

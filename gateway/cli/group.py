@@ -1,5 +1,7 @@
 """Owns the tree of commands and what happens to an exception that reaches its root.
 
+Refuses to own what a command does, and the sentences and exit codes of failures (`gateway.cli.output`).
+
 Law: the tree is a table of names, one-line helps and places; a command's module is imported when it is run or asked
 for its own help.
 """

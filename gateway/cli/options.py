@@ -1,5 +1,7 @@
 """Owns the options that say what a link or a key is, shared by `create` and `edit`, and what they become in a body.
 
+Refuses to own what each value means (`gateway.cli.values`) and what the control API makes of it.
+
 Law: only options that were given are sent, so that an edit changes nothing else; a password is never an argument,
 where other processes of the machine could read it.
 """

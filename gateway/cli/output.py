@@ -1,5 +1,7 @@
 """Owns how the command line speaks: exit codes, one-sentence failures, tables, JSON, progress.
 
+Refuses to own what is said (the commands) and which exceptions there are (`gateway.cli.group`).
+
 Laws: data goes to standard output, messages for a person go to standard error. With `--json` standard output
 holds one JSON document with the control API's own names, and nothing else. What others wrote, a gateway or a link's
 host too, moves no cursor and writes no title: of control characters only the ends of lines come through.

@@ -1,5 +1,7 @@
 """Owns the declared answer to "what if this part is down?", one field a dependency.
 
+Refuses to own noticing that a part is down, and what is done then (each asks its own field).
+
 Law: a posture is always declared, never the consequence of something being unset. Grants and revocations cannot be
 opened: without them nobody would know what is allowed.
 """

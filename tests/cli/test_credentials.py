@@ -80,6 +80,7 @@ def test_a_credential_process_has_awss_document(terminal, url):
 
 
 def test_rclone_has_a_section(terminal, url):
+    """A section of its configuration, under the name that was asked for, that an INI reader reads back whole."""
     found = configparser.ConfigParser(interpolation=None)
     found.read_string(printed(terminal, url, "--as", "rclone", "--name", "acme"))
     section = dict(found["acme"])
@@ -89,6 +90,7 @@ def test_rclone_has_a_section(terminal, url):
 
 
 def test_duckdb_has_a_secret(terminal, url):
+    """One statement, with a quote in a value doubled as SQL wants it, for the link's place alone."""
     text = printed(terminal, url, "--as", "duckdb")
     assert text.startswith('CREATE OR REPLACE SECRET "link" (TYPE s3, ')
     for part in ("SECRET 'a''b\"c$", "ENDPOINT 'files.example.com'", "USE_SSL true", "SCOPE 's3://reports/2026/'"):
@@ -96,6 +98,7 @@ def test_duckdb_has_a_secret(terminal, url):
 
 
 def test_s3fs_has_its_arguments(terminal, url):
+    """What its constructor takes, as JSON."""
     found = json.loads(printed(terminal, url, "--as", "s3fs"))
     assert (SECRET, "gs_x") == (found["secret"], found["token"])
     assert "https://files.example.com" == found["client_kwargs"]["endpoint_url"]
@@ -116,6 +119,7 @@ def test_no_answer_adds_a_line(terminal, listener, url, form, field, more):
 
 
 def test_json_is_the_answer_itself(terminal, url):
+    """A program gets the gateway's own names."""
     assert FOUND == json.loads(printed(terminal, url, "--json"))
 
 

@@ -527,6 +527,7 @@ async def test_holders_are_shown_as_they_are_compared(desk: Desk, holders: objec
     ],
 )
 async def test_holders_that_are_nobody_are_told_where(desk: Desk, holders: object, pointer: str) -> None:
+    """Each fault of a list of people names its place in the body."""
     got = await desk.ask("POST", "/v1/links", PLACE | {"holders": holders})
     assert (422, True) == (got.status, pointer in [fault["pointer"] for fault in got.json["errors"]]), got.text
 

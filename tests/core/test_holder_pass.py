@@ -35,6 +35,7 @@ ANN = "ann@acme.example"
 
 
 def test_a_challenge_comes_back_until_its_time_is_over() -> None:
+    """With the address it was made for, and not at its last instant any more."""
     text = seal_challenge(LINK, ANN, NOW + 0.5, bytes(16))
     assert Challenge("00" * 16, ANN, int(NOW + CODE_SECONDS)) == open_challenge(LINK, text, NOW)
     assert open_challenge(LINK, text, NOW + CODE_SECONDS - 0.1) is not None
@@ -85,6 +86,8 @@ def test_the_largest_pass_fits_into_a_cookie() -> None:
 
 
 def test_a_pass_is_of_one_link_one_token_and_one_secret() -> None:
+    """It opens no other link, nor the same after a rotation or under another secret; an edit of anything else leaves
+    it."""
     text = seal_pass(LINK, Holder(ANN, until=int(NOW + 5)))
     others = (
         link(holders=HOLDERS),
@@ -96,6 +99,7 @@ def test_a_pass_is_of_one_link_one_token_and_one_secret() -> None:
 
 
 def test_one_kind_of_text_is_none_of_the_other() -> None:
+    """A challenge is no pass and a pass no challenge: each kind is sealed under a tag of its own."""
     challenge, shown = seal_challenge(LINK, ANN, NOW, bytes(16)), seal_pass(LINK, Holder(ANN, until=int(NOW + 5)))
     assert (None, None) == (open_pass(LINK, challenge, NOW), open_challenge(LINK, shown, NOW))
     assert 3 == len({_tag(LINK, kind, b"[]") for kind in ("pass", "challenge", "code")})
@@ -113,6 +117,7 @@ def test_an_altered_text_is_none(data: st.DataObject) -> None:
 
 @given(st.text())
 def test_any_other_text_is_none(text: str) -> None:
+    """What was not sealed here is answered by None, and by no error."""
     assert (None, None) == (open_pass(LINK, text, NOW), open_challenge(LINK, text, NOW))
 
 

@@ -52,12 +52,14 @@ def test_what_is_no_address_is_refused(text: str) -> None:
 
 
 def test_a_fault_does_not_repeat_a_long_text() -> None:
+    """However long what was sent is, the sentence stays short."""
     with pytest.raises(ValueError, match="write") as caught:
         parse_address("x" * 100_000)
     assert 300 > len(str(caught.value))
 
 
 def test_a_domain_is_read_as_that_of_an_address() -> None:
+    """In the form that resolvers know, and without the sign that begins it in an address."""
     assert "xn--bcher-kva.example" == parse_domain("Bücher.example")
     with pytest.raises(ValueError, match="no domain"):
         parse_domain("@acme.example")
@@ -93,6 +95,7 @@ def test_one_of_them_is_admitted(holder: Holder | None, admitted: bool) -> None:
 
 
 def test_one_group_is_enough() -> None:
+    """Who is in any of the groups is admitted, and who is in none is not."""
     holders = Holders(groups=("a", "b"), by=OIDC)
     assert [True, False, False] == [holders.admit(Holder("x", groups, OIDC)) for groups in (("b", "c"), ("c",), ())]
 

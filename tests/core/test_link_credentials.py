@@ -51,6 +51,7 @@ def test_they_end_with_the_link_at_the_latest() -> None:
 
 
 def test_their_source_says_which_link_and_which_use() -> None:
+    """Credentials of a link are known by it, and share the use they were given for."""
     assert (LINK.id, "w:R1") == (link_of(KEY), lease_of(KEY))
 
 
@@ -87,6 +88,7 @@ def test_another_token_or_password_ends_them(fields: dict[str, object]) -> None:
 
 
 def test_a_link_that_is_gone_ends_them() -> None:
+    """Forgotten, or rotated since: neither stands for them."""
     for found in (None, replace(KEY, hash=LINK.hash)):
         with pytest.raises(Refused):
             standing(KEY, found)

@@ -15,6 +15,7 @@ TOKEN = LinkToken.mint(b"\x09" * 21)
 
 @pytest.mark.parametrize("form", ["{id}", "{token}", "http://gw/s/{token}", "https://gw/a/s/{token}/in/x?download=1"])
 async def test_a_link_is_found_by_its_id_token_and_address(desk: Desk, form: str) -> None:
+    """Whatever somebody has of it; and no key is found by that."""
     stored = await desk.state.grants.create(link(hash=TOKEN.hash))
     text = form.format(id=stored.id, token=TOKEN.text)
     assert stored == await find_grant(desk.state.grants, GrantKind.LINK, text)
@@ -22,6 +23,7 @@ async def test_a_link_is_found_by_its_id_token_and_address(desk: Desk, form: str
 
 
 async def test_a_key_is_found_by_its_id_and_access_key_id(desk: Desk) -> None:
+    """By either; and no link is found by that."""
     stored = await desk.state.grants.create(key(hash=hash_secret("GWKX")))
     for text in (stored.id, "GWKX"):
         assert stored == await find_grant(desk.state.grants, GrantKind.KEY, text)
@@ -30,5 +32,6 @@ async def test_a_key_is_found_by_its_id_and_access_key_id(desk: Desk) -> None:
 
 @pytest.mark.parametrize("text", ["", "l_none", "k_none", "http://gw/s/short", "x" * 5000])
 async def test_what_names_nothing_finds_nothing(desk: Desk, text: str) -> None:
+    """A text that is neither an id nor a secret is answered by None, and by no error."""
     for kind in GrantKind:
         assert await find_grant(desk.state.grants, kind, text) is None

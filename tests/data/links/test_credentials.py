@@ -102,6 +102,7 @@ async def test_a_link_to_a_folder_is_a_bucket(rig: Rig) -> None:
 
 
 async def test_a_link_to_an_object_names_it(rig: Rig) -> None:
+    """The answer says which bucket and key they open, and no listing names the store's own bucket."""
     rig.store.hold("inside/a.txt", BODY)
     held = await hold(rig, await rig.link())
     assert ("reports", None, "a.txt") == tuple(held.document[name] for name in ("bucket", "prefix", "key"))
@@ -326,6 +327,7 @@ async def test_a_folder_with_one_action_gives_them_too(rig: Rig, prefix: str, ac
 
 
 async def test_an_action_that_the_link_has_not_is_refused(rig: Rig) -> None:
+    """Credentials of a link that reads do not write, and the other way round."""
     rig.store.hold("inside/2026/a", BODY)
     reading = await hold(rig, await rig.link(prefix="2026/"))
     writing = await hold(rig, await rig.link(prefix="2026/", actions={Action.WRITE}))
@@ -382,6 +384,7 @@ async def test_requests_that_are_alike_are_decided_on_once(rig: Rig, monkeypatch
 
 
 async def test_the_session_token_has_to_come(rig: Rig) -> None:
+    """The pair alone signs nothing that is let in."""
     rig.store.hold("inside/a.txt", BODY)
     held = await hold(rig, await rig.link())
     target, signed = rig.signed(held.pair, "GET", "reports/a.txt")
@@ -469,6 +472,7 @@ async def test_a_largest_size_holds_for_all_parts_together(
 
 
 async def test_the_one_version_of_a_link_is_theirs_too(rig: Rig) -> None:
+    """Once the object is another version, they open it no more than the link does."""
     rig.store.hold("inside/a.txt", BODY, etag='"v1"')
     held = await hold(rig, await rig.link(etag='"v1"'))
     assert 200 == await held.status("GET", "reports/a.txt")
@@ -509,6 +513,7 @@ async def test_they_are_one_use(rig: Rig) -> None:
 
 
 async def test_of_many_at_once_one_gets_the_last_use(rig: Rig) -> None:
+    """Twelve that ask together: one is given credentials, the others are refused."""
     token, grant = await rig.granted(uses=1)
     statuses = [got.status for got in await asyncio.gather(*(had(rig, token) for _ in range(12)))]
     assert [200] + [410] * 11 == sorted(statuses)
@@ -570,6 +575,7 @@ async def test_their_bytes_are_the_links(rig: Rig) -> None:
 
 
 async def test_records_name_the_link(rig: Rig) -> None:
+    """What they move is recorded as the link's, with its bytes."""
     rig.store.hold("inside/a.txt", BODY)
     token, grant = await rig.granted()
     held = await hold(rig, token)
@@ -657,6 +663,7 @@ async def test_they_end_with_the_link_and_what_runs_is_cut(change: str, ends: bo
 
 
 async def test_the_same_password_kept_or_taken_away_ends_nothing(rig: Rig) -> None:
+    """Only another password does: an edit that leaves it, or asks for none, goes on."""
     word = hash_password("open sesame", b"s" * SALT_BYTES)
     rig.store.hold("inside/a.txt", BODY)
     token, grant = await rig.granted(password=word)
