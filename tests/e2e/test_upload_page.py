@@ -245,6 +245,46 @@ def test_the_receipt_says_what_a_file_is_called_now(weed: Place, browser: Browse
         assert wanted in (page.locator("li[data-sha256] span").last.text_content() or "")
 
 
+def test_another_file_of_the_same_name_is_another(weed: Place, browser: Browser) -> None:
+    """It is sent, and its row says what became of it; the same file is sent once. A name that turns its letters around
+    turns nothing beside it."""
+    name = "a\u202egpj.txt"
+    link = weed.link(prefix="twice/", actions=["write"])
+    page, complaints = opened(browser.new_context(), link.url)
+    for body in ("first one", "second", "second"):
+        chosen = _CHOOSE_TEXT.replace("BODY", json.dumps(body)).replace("NAME", json.dumps(name))
+        page.evaluate(chosen)
+    until_sent(page)
+    assert ["An object with this name exists already."] == [one.split("\n")[1] for one in failed(page)]
+    assert 2 == page.locator("li").count()
+    assert weed.stored(f"twice/{name}") in {b"first one", b"second"}
+    assert page.evaluate(_STANDS_BEHIND)
+    page.evaluate("document.querySelector('li bdi').replaceWith(document.querySelector('li bdi').textContent)")
+    assert not page.evaluate(_STANDS_BEHIND), "the control: a name that is part of the line"
+    assert [] == complaints
+
+
+_CHOOSE_TEXT = """(() => {
+  const chosen = new DataTransfer();
+  chosen.items.add(new File([BODY], NAME, { lastModified: 5 }));
+  const input = document.querySelector("#files");
+  input.files = chosen.files;
+  input.dispatchEvent(new Event("change", { bubbles: true }));
+})()"""
+_STANDS_BEHIND = """(() => {
+  const line = document.querySelector("li").firstChild;
+  const box = (from, to) => {
+    const range = document.createRange();
+    range.setStart(...from);
+    range.setEnd(...to);
+    return range.getBoundingClientRect();
+  };
+  const size = line.lastChild;
+  return box([size, 1], [size, 2]).left >= box([line, 0], [size, 0]).right - 1;
+})()"""
+"""Whether the size stands where the name has ended."""
+
+
 def test_what_cannot_be_read_is_named(weed: Place, browser: Browser) -> None:
     """A folder that is dropped and not readable is not passed over in silence; what lies beside it is sent."""
     page, complaints = opened(browser.new_context(), weed.link(prefix="unread/", actions=["write"]).url)

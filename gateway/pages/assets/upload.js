@@ -14,6 +14,7 @@ const MORE = 2;
 const GAIN = 1.2;
 const FAR = 8000;
 const jobs = [];
+const latest = new Map();
 const waiting = [];
 const wake = [];
 let [left, running, drawing, paused, store] = [0, 0, 0, false, {}];
@@ -61,6 +62,8 @@ function fault(request) {
   };
 }
 
+const keyOf = (file, path) => `upload ${base} ${path} ${file.size} ${file.lastModified}`;
+
 // By which the gateway knows an upload again whose beginning was not answered.
 const newMark = () => `${Math.floor(Date.now() / 1000)}-${hex(crypto.getRandomValues(new Uint8Array(16)))}`;
 
@@ -75,14 +78,17 @@ class Job {
     this.there = new Set();
     this.taken = new Set();
     this.use(0, 0);
-    this.key = `upload ${base} ${path} ${file.size} ${file.lastModified}`;
+    this.key = keyOf(file, path);
     this.row = make("li");
+    const name = make("span");
+    name.append(make("bdi", { textContent: path }), ` (${size(file.size)})`);
     this.bar = make("progress", { ariaLabel: path });
     this.said = make("span");
-    this.row.append(make("span", { textContent: `${path} (${size(file.size)})` }), this.bar, this.said);
+    this.row.append(name, this.bar, this.said);
     find("list").append(this.row);
     find("progress").hidden = false;
     jobs.push(this);
+    latest.set(this.key, this);
   }
 
   begin() {
@@ -363,8 +369,9 @@ async function work() {
   work();
 }
 
+// The same file is sent once, however often it is chosen; another of its name is not the same.
 function add(file, path) {
-  if (jobs.some((job) => job.path === path && job.open)) return;
+  if (latest.get(keyOf(file, path))?.open) return;
   new Job(file, path).begin();
 }
 
