@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.core.grant import Grant, GrantFilter, GrantPage
+from gateway.core.grant import Grant, GrantFilter
 from gateway.core.grant_codec import GrantRow, document_of, read_grant
 from gateway.core.reasons import DependencyDown
 from gateway.core.record import Outcome, Record, RecordPage
@@ -97,12 +97,6 @@ def edited_columns(grant: Grant) -> dict[str, object]:
     }
 
 
-def grant_page(found: Sequence[Grant], limit: int) -> GrantPage:
-    """The page of what was found, which is one more than `limit` where the list goes on."""
-    more = write_cursor("g", found[limit - 1].serial) if len(found) > limit else None
-    return GrantPage(found[:limit], more)
-
-
 _IN_A_TURN: Final = 32
 """Records: a fifth of a millisecond."""
 
@@ -156,7 +150,10 @@ def record_from(text: str) -> Record:
 
 
 def record_page(letter: str, rows: Sequence[Sequence[Any]], limit: int) -> RecordPage:
-    """Like `grant_page`: each row is a position in the list of this letter and, last, the record's text."""
+    """The page of what was found, one row more than `limit` where the list goes on.
+
+    Each row is a position in the list of this letter and, last, the record's text.
+    """
     more = write_cursor(letter, *rows[limit - 1][:-1]) if len(rows) > limit else None
     return RecordPage([record_from(row[-1]) for row in rows[:limit]], more)
 

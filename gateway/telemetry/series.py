@@ -166,7 +166,7 @@ class Switch(_Labelled):
 
 
 class Gauge:
-    """A gauge without labels: a number that goes up and down, or a function asked at every scrape."""
+    """A gauge without labels: a number that is set, or a function asked at every scrape."""
 
     __slots__ = ("_function", "name", "text", "value")
 
@@ -175,12 +175,6 @@ class Gauge:
         self.text = text
         self.value = value
         self._function: Callable[[], float] | None = None
-
-    def inc(self, amount: float = 1) -> None:
-        self.value += amount
-
-    def dec(self, amount: float = 1) -> None:
-        self.value -= amount
 
     def ask(self, function: Callable[[], float]) -> None:
         """From now on the value is what this function answers."""

@@ -47,8 +47,8 @@ def test_counters_and_histograms_are_added(durations):
 def test_a_gauge_shows_the_whole():
     """Transfers are added; the oldest view, the worst reload and a store that one cannot reach are what is shown."""
     one, other = Metrics(), Metrics()
-    one.transfers.inc(3)
-    other.transfers.inc(4)
+    one.transfers.value += 3
+    other.transfers.value += 4
     one.report_view_age(lambda: 0.5)
     other.report_view_age(lambda: 7.0)
     one.count_reload("ok")

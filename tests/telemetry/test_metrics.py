@@ -52,7 +52,7 @@ def used() -> Metrics:
     """Metrics after one of everything happened."""
     metrics = Metrics()
     metrics.announce_names(backends=["archive"], operations=["CreateLink"])
-    metrics.transfers.inc()
+    metrics.transfers.value += 1
     metrics.count_request("data", Operation.GET_OBJECT, "archive", Outcome.OK, 0.3, 0.02)
     metrics.count_request("control", "CreateLink", "", "refused", 0.001, None)
     metrics.count_bytes("out", "archive", 4096)

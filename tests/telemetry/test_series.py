@@ -97,12 +97,11 @@ def test_a_key_of_the_wrong_length_is_the_programmers_error():
         tally.add(("a", "b"))
 
 
-def test_a_level_goes_up_and_down_or_asks():
+def test_a_level_is_what_was_set_or_asks():
     """A level is its own number until a function is given."""
-    level = Gauge("g", "x")
-    level.inc()
-    level.inc(2)
-    level.dec()
+    level = Gauge("g", "x", 3)
+    assert page(level)["g", ()] == 3
+    level.value = 2
     assert page(level)["g", ()] == 2
     level.ask(lambda: 7.5)
     assert page(level)["g", ()] == 7.5
