@@ -112,6 +112,18 @@ class Route:
     def real_key(self) -> str:
         return self.bucket.prefix + self.key
 
+    def at(self, key: str) -> Route:
+        """The same to another key."""
+        return Route(
+            rule=self.rule,
+            backend=self.backend,
+            bucket=self.bucket,
+            key=key,
+            limits=self.limits,
+            delivery=self.delivery,
+            max_size=self.max_size,
+        )
+
 
 _DATE: Final = re.compile(rb"\r\ndate: *([^\r]*)\r", re.IGNORECASE)
 _NO_QUERY: tuple[tuple[str, str], ...] = ()

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
-from gateway.core.route import Answer, Backend, Bucket, EmptyBody, Route
+from gateway.core.limits import Limit
+from gateway.core.route import Answer, Backend, Bucket, Delivery, EmptyBody, Route
 
 
 def test_the_real_key_is_prefix_and_key() -> None:
     """Nothing is added, folded or dropped between the bucket's prefix and the key."""
     route = Route(rule="r", backend=Backend("s"), bucket=Bucket("b", "s", "real", "prod/"), key="/a//b")
     assert "prod//a//b" == route.real_key
+
+
+def test_a_route_to_another_key_differs_in_that_alone() -> None:
+    """Whatever else it says holds for both, a field that is new as well."""
+    route = Route(
+        rule="r",
+        backend=Backend("s"),
+        bucket=Bucket("b", "s", "real", "prod/"),
+        key="a",
+        limits=(Limit("app:a"),),
+        delivery=Delivery.SIGN,
+        max_size=7,
+    )
+    assert replace(route, key="b") == route.at("b")
+    assert all(getattr(route, field.name) != field.default for field in fields(Route))
 
 
 async def test_an_answer_without_a_body_ends_at_once() -> None:

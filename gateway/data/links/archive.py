@@ -204,7 +204,7 @@ class _ArchiveBody:
             together.append(archive.before(member))
             checksum, size = 0, 0
             if not member.folder:
-                permit.further = (Allowed(_reading(permit, entry), replace(permit.route, key=entry.key), *rules),)
+                permit.further = (Allowed(_reading(permit, entry), permit.route.at(entry.key), *rules),)
                 await self._plane.renewals.confirm(permit)
                 async with self._plane.upstream.open(self._call(entry)) as answer:
                     if answer.status != 200 or answer.length != member.size:

@@ -223,7 +223,7 @@ async def _delete_alone(
         params=params,
     )
     await plane.renewals.confirm(permit)
-    async with plane.upstream.open(upstream_call(replace(permit.route, key=doomed.key), request)) as answer:
+    async with plane.upstream.open(upstream_call(permit.route.at(doomed.key), request)) as answer:
         if answer.status >= 300 and answer.status != 404:
             return batch_delete.DeleteOutcome.failed(doomed)
         marked = answer.headers.get("x-amz-delete-marker") == "true"

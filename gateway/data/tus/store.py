@@ -80,7 +80,7 @@ class TusStore:
 
     def set_aside(self) -> None:
         """Put the bytes of a partial upload beside its record, under a name that no caller can ask for."""
-        self._route = replace(self._route, key=f"{RESERVED}/{_ASIDE}{self._upload}")
+        self._route = self._route.at(f"{RESERVED}/{_ASIDE}{self._upload}")
 
     @property
     def copies_parts(self) -> bool:
@@ -301,7 +301,7 @@ class TusStore:
         state = await other.load()
         if state is None or state.expires_at + _GRACE >= now:
             return
-        placed = TusStore(self._upstream, self._names, replace(self._route, key=state.key), self._request, upload)
+        placed = TusStore(self._upstream, self._names, self._route.at(state.key), self._request, upload)
         if state.partial:
             placed.set_aside()
         if state.parts_id is not None and not state.done:

@@ -54,6 +54,27 @@ class Member:
         return self.name.endswith("/")
 
 
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What a ZIP says of a member twice: before its bytes, and in the directory. `size` is that of its content there,
+    in `blocks` or as it is."""
+
+    name: bytes
+    size: int
+    wide: bool
+    blocks: bool
+    flags: int
+    method: int
+    time: int
+    date: int
+
+    @classmethod
+    def of(cls, member: Member) -> _Frame:
+        size, blocks = _framed(member), _in_blocks(member)
+        flags, method = (_UTF8 | _CHECKSUM_FOLLOWS, _DEFLATED) if blocks else (_UTF8, _STORED)
+        return cls(member.name.encode(), size, size >= _MAX32, blocks, flags, method, *_dos_time(member.modified))
+
+
 class Archive(Protocol):
     """The frame of an archive. First `add` every member; `length` is true from then on.
 
@@ -87,6 +108,7 @@ class ZipArchive:
         self._count = self._offset = self._directory = 0  # of what was added
         self._position = 0  # of what was written
         self._entries: list[bytes] = []
+        self._frame: _Frame | None = None  # of the member at hand
         self._begun = 0
         self._left: int | None = None  # bytes of the file at hand that are still to come, if they are in blocks
         self._in_block = 0
@@ -100,35 +122,36 @@ class ZipArchive:
         return self._count >= _MAX16 or self._offset >= _MAX32 or self._directory >= _MAX32
 
     def add(self, member: Member) -> None:
-        name = len(member.name.encode())
-        self._directory += 46 + name + _directory_extra_length(member, self._offset)
-        wide = _is_wide(member)
-        self._offset += 30 + name + (20 if wide else 0) + _framed(member)
+        name, framed = len(member.name.encode()), _framed(member)
+        wide = framed >= _MAX32
+        fields = (2 if wide else 0) + (1 if self._offset >= _MAX32 else 0)
+        self._directory += 46 + name + (4 + 8 * fields if fields else 0)
+        self._offset += 30 + name + framed + (20 if wide else 0)
         if _in_blocks(member):
             self._offset += 24 if wide else 16
         self._count += 1
 
     def before(self, member: Member) -> bytes:
-        name = member.name.encode()
-        wide, blocks, framed = _is_wide(member), _in_blocks(member), _framed(member)
-        extra = struct.pack("<HHQQ", 1, 16, member.size, framed) if wide else b""
+        self._frame = frame = _Frame.of(member)
+        extra = struct.pack("<HHQQ", 1, 16, member.size, frame.size) if frame.wide else b""
         header = struct.pack(
             "<4sHHHHHIIIHH",
             b"PK\x03\x04",
-            _ZIP64_VERSION if wide else _PLAIN_VERSION,
-            _flags(member),
-            _DEFLATED if blocks else _STORED,
-            *_dos_time(member.modified),
+            _ZIP64_VERSION if frame.wide else _PLAIN_VERSION,
+            frame.flags,
+            frame.method,
+            frame.time,
+            frame.date,
             member.crc32 or 0,
-            _MAX32 if wide else framed,
-            _MAX32 if wide else member.size,
-            len(name),
+            _MAX32 if frame.wide else frame.size,
+            _MAX32 if frame.wide else member.size,
+            len(frame.name),
             len(extra),
         )
         self._begun = self._position
-        self._position += len(header) + len(name) + len(extra) + framed
-        self._left, self._in_block = member.size if blocks else None, 0
-        return header + name + extra
+        self._position += len(header) + len(frame.name) + len(extra) + frame.size
+        self._left, self._in_block = member.size if frame.blocks else None, 0
+        return header + frame.name + extra
 
     def within(self, piece: bytes) -> list[bytes | memoryview]:
         """The piece in its blocks: each has its head before it, the last one is marked."""
@@ -154,12 +177,14 @@ class ZipArchive:
         return out
 
     def after(self, member: Member, crc32: int) -> bytes:
-        descriptor = b""
-        if _in_blocks(member):
-            form = "<4sIQQ" if _is_wide(member) else "<4sIII"
-            descriptor = struct.pack(form, b"PK\x07\x08", crc32, _framed(member), member.size)
+        frame, descriptor = self._frame, b""
+        if frame is None:
+            raise ValueError("no file has begun")
+        if frame.blocks:
+            form = "<4sIQQ" if frame.wide else "<4sIII"
+            descriptor = struct.pack(form, b"PK\x07\x08", crc32, frame.size, member.size)
         self._position += len(descriptor)
-        self._entries.append(self._directory_entry(member, crc32))
+        self._entries.append(self._directory_entry(member, frame, crc32))
         return descriptor
 
     def end(self) -> bytes:
@@ -186,34 +211,31 @@ class ZipArchive:
         )
         return directory + tail
 
-    def _directory_entry(self, member: Member, crc32: int) -> bytes:
-        name = member.name.encode()
-        wide, far = _is_wide(member), self._begun >= _MAX32
-        fields = ([member.size, _framed(member)] if wide else []) + ([self._begun] if far else [])
+    def _directory_entry(self, member: Member, frame: _Frame, crc32: int) -> bytes:
+        far = self._begun >= _MAX32
+        fields = ([member.size, frame.size] if frame.wide else []) + ([self._begun] if far else [])
         extra = struct.pack(f"<HH{len(fields)}Q", 1, 8 * len(fields), *fields) if fields else b""
-        return (
-            struct.pack(
-                "<4sHHHHHHIIIHHHHHII",
-                b"PK\x01\x02",
-                _MADE_BY_UNIX,
-                _ZIP64_VERSION if fields else _PLAIN_VERSION,
-                _flags(member),
-                _DEFLATED if _in_blocks(member) else _STORED,
-                *_dos_time(member.modified),
-                crc32,
-                _MAX32 if wide else _framed(member),
-                _MAX32 if wide else member.size,
-                len(name),
-                len(extra),
-                0,
-                0,
-                0,
-                _FOLDER_MODE if member.folder else _FILE_MODE,
-                _MAX32 if far else self._begun,
-            )
-            + name
-            + extra
+        header = struct.pack(
+            "<4sHHHHHHIIIHHHHHII",
+            b"PK\x01\x02",
+            _MADE_BY_UNIX,
+            _ZIP64_VERSION if fields else _PLAIN_VERSION,
+            frame.flags,
+            frame.method,
+            frame.time,
+            frame.date,
+            crc32,
+            _MAX32 if frame.wide else frame.size,
+            _MAX32 if frame.wide else member.size,
+            len(frame.name),
+            len(extra),
+            0,
+            0,
+            0,
+            _FOLDER_MODE if member.folder else _FILE_MODE,
+            _MAX32 if far else self._begun,
         )
+        return header + frame.name + extra
 
 
 class TarArchive:
@@ -250,19 +272,6 @@ def _framed(member: Member) -> int:
     """Bytes that a member's content takes in a ZIP."""
     blocks = -(-member.size // _MOST_IN_BLOCK) if _in_blocks(member) else 0
     return member.size + _BLOCK_HEAD * blocks
-
-
-def _flags(member: Member) -> int:
-    return _UTF8 | (_CHECKSUM_FOLLOWS if _in_blocks(member) else 0)
-
-
-def _is_wide(member: Member) -> bool:
-    return _framed(member) >= _MAX32
-
-
-def _directory_extra_length(member: Member, begun: int) -> int:
-    fields = (2 if _is_wide(member) else 0) + (1 if begun >= _MAX32 else 0)
-    return 4 + 8 * fields if fields else 0
 
 
 def _dos_time(modified: float) -> tuple[int, int]:

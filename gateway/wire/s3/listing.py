@@ -65,6 +65,20 @@ class Found:
     latest: bool | None = None
     upload_id: str = ""
 
+    def named(self, key: str) -> Found:
+        """The same under another name."""
+        return Found(
+            kind=self.kind,
+            key=key,
+            modified=self.modified,
+            size=self.size,
+            etag=self.etag,
+            storage_class=self.storage_class,
+            version_id=self.version_id,
+            latest=self.latest,
+            upload_id=self.upload_id,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
@@ -116,16 +130,18 @@ def read_listing(body: Document) -> Listing:
 
 
 def _found(node: Node, kind: FoundKind, *, encoded: bool) -> Found:
+    said = node.texts()
+    key, latest = said.get("Key", ""), said.get("IsLatest")
     return Found(
         kind=kind,
-        key=_name(node, "Key", encoded=encoded),
-        modified=node.findtext("LastModified", "") or node.findtext("Initiated", ""),
-        size=whole_number(node.findtext("Size", "").strip()),
-        etag=quoted(node.findtext("ETag", "")),
-        storage_class=node.findtext("StorageClass", ""),
-        version_id=node.findtext("VersionId", ""),
-        latest=None if (latest := node.findtext("IsLatest")) is None else latest.strip() == "true",
-        upload_id=node.findtext("UploadId", ""),
+        key=unquote_plus(key) if encoded else key,
+        modified=said.get("LastModified", "") or said.get("Initiated", ""),
+        size=whole_number(said.get("Size", "").strip()),
+        etag=quoted(said.get("ETag", "")),
+        storage_class=said.get("StorageClass", ""),
+        version_id=said.get("VersionId", ""),
+        latest=None if latest is None else latest.strip() == "true",
+        upload_id=said.get("UploadId", ""),
     )
 
 
@@ -147,7 +163,7 @@ def rename(listing: Listing, real_prefix: str, wanted: str = "") -> tuple[Listin
     below = real_prefix + wanted
     cut = len(real_prefix)
     found = tuple(
-        replace(entry, key=entry.key[cut:])
+        entry.named(entry.key[cut:])
         for entry in listing.found
         if entry.key.startswith(below) and not _reserved(entry.key)
     )

@@ -64,7 +64,10 @@ class Node:
 
     def find(self, tag: str) -> Node | None:
         """The first element of this name."""
-        return next((child for child in self.children if child.tag == tag), None)
+        for child in self.children:
+            if child.tag == tag:
+                return child
+        return None
 
     def findall(self, path: str) -> list[Node]:
         """All elements of this name; with `A/B`, those named B in all those named A."""
@@ -80,8 +83,17 @@ class Node:
 
     def findtext(self, tag: str, default: str | None = None) -> str | None:
         """The text of the first element of this name, `default` if there is none."""
-        found = self.find(tag)
-        return default if found is None else found.text
+        for child in self.children:
+            if child.tag == tag:
+                return child.text
+        return default
+
+    def texts(self) -> dict[str, str]:
+        """The text of the first element of each name."""
+        found: dict[str, str] = {}
+        for child in self.children:
+            found.setdefault(child.tag, child.text)
+        return found
 
 
 class Reader:
@@ -101,6 +113,7 @@ class Reader:
         "_most",
         "_open",
         "_parser",
+        "_replaced",
         "_root",
         "_roots",
         "_sections",
@@ -125,7 +138,7 @@ class Reader:
         self._waiting = bytearray()
         self._fed = 0
         self._elements = self._attributes = 0
-        self._sections = self._stand_ins = False
+        self._sections = self._stand_ins = self._replaced = False
         self._broken = False
         self._open: list[Node] = []
         self._root: Node | None = None
@@ -177,6 +190,7 @@ class Reader:
         self._broken = False
 
     def _stand_in(self, found: re.Match[bytes]) -> bytes:
+        self._replaced = True
         if len(found[0]) == 1:
             return chr(0xFDD0 + found[0][0]).encode()
         if found[1] is None and found[2] is None:
@@ -228,7 +242,8 @@ class Reader:
     def _end(self, name: str) -> None:
         node = self._open.pop()
         if not node.children:
-            node.text = _STOOD_IN.sub(_stood_in, "".join(self._text))
+            text = "".join(self._text)
+            node.text = _STOOD_IN.sub(_stood_in, text) if self._replaced else text
         self._text.clear()
 
     def _add(self, text: str) -> None:

@@ -33,8 +33,13 @@ _MAX_LINE: Final = 512
 _MAX_TRAILERS: Final = 8
 _NOTHING: Final = sha256()
 _EMPTY_SHA256: Final = _NOTHING.hexdigest()
-_SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})")
-_SIGNED_SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,16});chunk-signature=([0-9a-f]{64})")
+_SIZE: Final = rb"([0-9A-Fa-f]{1,16})"
+_SIGNED_SIZE: Final = _SIZE + rb";chunk-signature=([0-9a-f]{64})"
+_SIZE_LINE: Final = re.compile(_SIZE)
+_SIGNED_SIZE_LINE: Final = re.compile(_SIGNED_SIZE)
+_NEXT_CHUNK: Final = re.compile(rb"\r\n" + _SIZE + rb"\r\n")
+_NEXT_SIGNED_CHUNK: Final = re.compile(rb"\r\n" + _SIGNED_SIZE + rb"\r\n")
+"""What ends a chunk's data, and the line that follows: nearly always, both have come whole."""
 _TRAILER_LINE: Final = re.compile(rb"([A-Za-z0-9-]{1,64}):[ \t]*([!-~](?:[ -~]*[!-~])?)[ \t]*")
 _TRAILER_NAME: Final = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
 _SIGNATURE_TRAILER: Final = "x-amz-trailer-signature"
@@ -97,6 +102,8 @@ class ChunkedDecoder:
         if framing is BodyFraming.PLAIN:
             raise ValueError("a plain body has no chunks")
         self._signed = framing is not BodyFraming.UNSIGNED_CHUNKS_TRAILER
+        self._size_line = _SIGNED_SIZE_LINE if self._signed else _SIZE_LINE
+        self._next_chunk = _NEXT_SIGNED_CHUNK if self._signed else _NEXT_CHUNK
         if self._signed and verified is None:
             raise Refused(Reason.BAD_REQUEST, "signed chunks in a request without a SigV4 signature")
         if decoded_length is None:
@@ -174,9 +181,7 @@ class ChunkedDecoder:
             self._line = line
             return stop, None
         self._line = b""
-        self._spare -= len(line)
-        if self._spare < 0:
-            raise Refused(Reason.BAD_REQUEST, "the chunks are hardly anything but framing")
+        self._count_framing(len(line))
         if line.endswith(b"\r\n"):
             return stop, line[:-2]
         if not last or line == b"\n":
@@ -184,8 +189,18 @@ class ChunkedDecoder:
         self._blank_ahead = True
         return stop, line[:-1]
 
+    def _count_framing(self, size: int) -> None:
+        self._spare -= size
+        if self._spare < 0:
+            raise Refused(Reason.BAD_REQUEST, "the chunks are hardly anything but framing")
+
     def _end_data(self, data: bytes | memoryview, position: int) -> tuple[int, _Step]:
-        """The next position and step: two bytes and nothing else end a chunk's data, which may come one by one."""
+        """The next position and step: two bytes and nothing else end a chunk's data, which may come one by one. With
+        the next chunk's line behind them, that is read, too."""
+        following = None if self._line else self._next_chunk.match(data, position)
+        if following is not None:
+            self._count_framing(following.end() - position)
+            return following.end(), self._begin_chunk(following)
         stop = position + 2 - len(self._line)
         ending = self._line + data[position:stop]
         if ending == _CRLF:
@@ -199,7 +214,7 @@ class ChunkedDecoder:
 
     def _follow(self, step: _Step, line: bytes) -> _Step:
         if step is _AT_SIZE:
-            return self._begin_chunk(line)
+            return self._begin_chunk(self._size_line.fullmatch(line))
         if line:
             self._add_trailer(line)
             return _IN_LAST_LINES
@@ -209,8 +224,7 @@ class ChunkedDecoder:
         self._close()
         return _DONE
 
-    def _begin_chunk(self, line: bytes) -> _Step:
-        match = (_SIGNED_SIZE_LINE if self._signed else _SIZE_LINE).fullmatch(line)
+    def _begin_chunk(self, match: re.Match[bytes] | None) -> _Step:
         if match is None:
             raise Refused(Reason.BAD_REQUEST, "a chunk's first line is malformed")
         size = int(match[1], 16)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields, replace
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -62,6 +63,23 @@ def test_names_are_literal_without_an_encoding() -> None:
     """A store that did not encode is taken at its word."""
     body = b"<ListBucketResult><Contents><Key>a%20b+c</Key></Contents></ListBucketResult>"
     assert read_listing(body).found[0].key == "a%20b+c"
+
+
+def test_an_entry_under_another_name_differs_in_that_alone() -> None:
+    """Whatever else it says is kept, a field that is new as well."""
+    entry = Found(
+        kind=FoundKind.VERSION,
+        key="a",
+        modified="m",
+        size=1,
+        etag="e",
+        storage_class="s",
+        version_id="v",
+        latest=True,
+        upload_id="u",
+    )
+    assert replace(entry, key="b") == entry.named("b")
+    assert all(getattr(entry, field.name) != field.default for field in fields(Found))
 
 
 def test_renaming_drops_what_is_not_ours() -> None:

@@ -50,6 +50,14 @@ def test_a_document_is_read_as_an_ordinary_parser_reads_it(root: ET.Element, siz
     assert known(ET.fromstring(body)) == shown(read(body, size))
 
 
+def test_of_elements_with_one_name_the_first_counts() -> None:
+    """Whether one of them is asked for, or all are."""
+    node = read(b"<A><K>1</K><L/><K>2</K><M><N>3</N></M></A>")
+    assert {"K": "1", "L": "", "M": ""} == node.texts()
+    assert node.texts() == {tag: node.findtext(tag) for tag in "KLM"}
+    assert (None, "") == (node.findtext("O"), node.findtext("O", ""))
+
+
 @given(st.text(st.sampled_from("a&;#x1\x01\x1f\ufdd1\ufdd0"), max_size=20), st.integers(0, 60))
 def test_control_characters_are_read_as_references_name_them(text: str, before: int) -> None:
     """S3 writes them so, though XML has no way to; what stands in for them inside is never taken for one."""

@@ -323,8 +323,9 @@ def test_nothing_may_follow(more, apart):
     ],
 )
 def test_a_size_line_is_grammar_strict(line):
-    """Only bare hexadecimal digits and CRLF are the first line of an unsigned chunk."""
+    """Only bare hexadecimal digits and CRLF are the first line of an unsigned chunk, of the first one and the next."""
     assert refusal(decoder(UNSIGNED, 3), line + b"one\r\n0\r\n\r\n") in {Reason.BAD_REQUEST}
+    assert refusal(decoder(UNSIGNED, 6), b"3\r\none\r\n" + line + b"two\r\n0\r\n\r\n") in {Reason.BAD_REQUEST}
 
 
 @pytest.mark.parametrize(
@@ -340,14 +341,21 @@ def test_a_size_line_is_grammar_strict(line):
     ],
 )
 def test_a_signed_size_line_is_grammar_strict(line):
-    """A signed chunk's first line has its signature and nothing else."""
+    """A signed chunk's first line has its signature and nothing else, the first one's and the next one's."""
     assert refusal(decoder(SIGNED, 3), line + b"\r\none\r\n") is Reason.BAD_REQUEST
+    before = encode(SIGNED, [b"one"]).partition(b"\r\n0;")[0] + b"\r\n"
+    assert refusal(decoder(SIGNED, 6), before + line + b"\r\ntwo\r\n") is Reason.BAD_REQUEST
 
 
 @pytest.mark.parametrize("after", [b"", b"x\r\n", b"\n", b"\rx\r\n", b"xx"])
 def test_a_chunk_ends_where_its_size_says(after):
     """A chunk's data is followed by CRLF at once."""
     assert refusal(decoder(UNSIGNED, 3), b"3\r\none" + after + b"0\r\n\r\n") is Reason.BAD_REQUEST
+
+
+def test_what_ends_a_chunk_is_counted_over_its_pieces():
+    """A CR that came before is part of it, though the next piece alone would do."""
+    assert refusal(decoder(UNSIGNED, 6), b"3\r\none\r", b"\r\n3\r\ntwo") is Reason.BAD_REQUEST
 
 
 def test_a_line_has_a_longest_length():
