@@ -14,7 +14,6 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -114,11 +113,11 @@ def _serve(config: Path, worker: Worker | None = None) -> None:
 
 
 def settle() -> None:
-    """What exists by now stays. Its pages are joined beside the first requests: the kernel may let that wait."""
-    from gateway.telemetry.memory import join_pages
+    """What exists by now stays."""
+    from gateway.telemetry.memory import join_beside
 
     tune_collector()
-    Thread(target=join_pages, name="join pages", daemon=True).start()
+    join_beside()
 
 
 def tune_collector() -> None:

@@ -17,7 +17,9 @@ import asyncio
 import ctypes
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import Final
 
 _PAUSE: Final = 10.0
@@ -30,6 +32,9 @@ _COLLAPSE: Final = 25
 _ENTRY: Final = 8
 _PRESENT: Final = 0x80
 """In the last byte of a page's entry in /proc/self/pagemap: it is in memory."""
+
+_GROWN: Final = 8 * 1024 * 1024
+"""Bytes more than the last time for which pages are joined again."""
 
 _HOLES: Final = 32
 """One page in so many may be missing where pages are joined: it is memory from then on."""
@@ -46,12 +51,33 @@ def trim() -> bool:
 
 
 async def give_back(*let_go: Callable[[], None]) -> None:
-    """Do so every ten seconds until cancelled, after each of `let_go`, which drops what is kept for the next to ask."""
+    """Do so every ten seconds until cancelled, after each of `let_go`, which drops what is kept for the next to ask.
+
+    What is left then, and much more than before, came to stay: its pages are joined.
+    """
+    joined = resident()
     while True:
         for drop in let_go:
             drop()
         trim()
+        held = resident()
+        joined = min(joined, held)
+        if held - joined >= _GROWN:
+            joined = held
+            join_beside()
         await asyncio.sleep(_PAUSE)
+
+
+def resident() -> int:
+    """Bytes that the process holds in memory; 0 where the system does not tell."""
+    with suppress(OSError):
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+    return 0
+
+
+def join_beside() -> None:
+    """Join pages in a thread: the kernel may take its time, and no request waits for it."""
+    Thread(target=join_pages, name="join pages", daemon=True).start()
 
 
 def join_pages() -> int:

@@ -82,3 +82,23 @@ def test_a_system_without_large_pages_is_left_alone(
     else:
         monkeypatch.setattr(memory, "LARGE_PAGE", tmp_path / "none")
     assert 0 == memory.join_pages()
+
+
+async def test_what_comes_to_stay_later_is_joined_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once for each time that the process has grown much; not for a little, nor for what is given back."""
+    mib, passes, joined = 1 << 20, asyncio.Semaphore(0), []
+    sizes = iter([50, 50, 57, 59, 60, 45, 52, 53, 53])
+    monkeypatch.setattr(memory, "resident", lambda: next(sizes) * mib)
+    monkeypatch.setattr(memory, "join_beside", lambda: joined.append(len(joined)))
+    monkeypatch.setattr(memory, "_PAUSE", 0)
+    found = []
+
+    def look() -> None:
+        found.append(len(joined))
+        if len(found) == 8:
+            passes.release()
+            task.cancel()
+
+    task = asyncio.get_running_loop().create_task(memory.give_back(look))
+    await passes.acquire()
+    assert [0, 0, 0, 1, 1, 1, 1, 2] == found
