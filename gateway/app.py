@@ -29,7 +29,7 @@ from gateway.backends.multipart_upload import upload_call
 from gateway.backends.profiles import PROFILES
 from gateway.backends.upstream import StoreUpstream
 from gateway.callers import list_proofs, make_callers, make_console_rules, make_sign_ins
-from gateway.code_post import CodePost
+from gateway.code_mailer import CodeMailer
 from gateway.control.deps import ControlDeps, Live, Process, Stores
 from gateway.control.serve import ControlPlane
 from gateway.control.usecases.journal import Journal
@@ -265,7 +265,7 @@ class _App:
             metrics=self.metrics,
             clock=time.time,
             entropy=secrets.token_bytes,
-            post_code=CodePost(self.outbox),
+            send_code=CodeMailer(self.outbox),
             identity=self.identity,
         )
         self.metrics.transfers.ask(self.plane.transfers.__len__)

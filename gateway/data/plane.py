@@ -61,7 +61,7 @@ class PartsUpload(Protocol):
     ) -> Answer: ...
 
 
-class PostCode(Protocol):
+class SendCode(Protocol):
     """Has a code sent by mail, written as this look has it, in its own time; nothing is sent to None."""
 
     async def __call__(self, address: str | None, code: str, look: Look) -> None: ...
@@ -132,7 +132,7 @@ class DataPlane:
     `body_memory` is the memory for bodies that are buffered, `part_memory` that for uploads of unknown length,
     `archive_memory` that for the members of archives. `turns` are those of addresses that guess, at the grant store.
     `standings` are keys that stand for a link, that link, and what it is by them, as long as both are the same.
-    `post_code` is None where no mail is sent, `identity` where no issuer is believed.
+    `send_code` is None where no mail is sent, `identity` where no issuer is believed.
     `renewals` and `link_issuer` know the plane and are therefore set once all are there: no request runs without the
     one, and no link gives credentials without the other.
     """
@@ -162,7 +162,7 @@ class DataPlane:
     archive_memory: MemoryBudget = field(default_factory=lambda: MemoryBudget(_LISTS_ROOM))
     part_memory: MemoryBudget = field(default_factory=lambda: MemoryBudget(_PARTS_ROOM))
     draining: bool = False
-    post_code: PostCode | None = None
+    send_code: SendCode | None = None
     identity: IdentityVerifier | None = None
     renewals: Renewing = field(init=False)
 

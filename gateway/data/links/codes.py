@@ -1,7 +1,7 @@
 """Owns the proof of who somebody is, where a link is for certain people: a code is sent, and taken for a pass.
 
 Refuses to own who those people are (`gateway.core.holders`), what codes and passes are made of
-(`gateway.core.holder_pass`), how a code reaches its address (`DataPlane.post_code`), and what a pass opens
+(`gateway.core.holder_pass`), how a code reaches its address (`DataPlane.send_code`), and what a pass opens
 (`gateway.data.steps.authorise`).
 
 Laws: whoever asks learns nothing of who is on the list: the answer is the same for every address, and a code leaves
@@ -90,8 +90,8 @@ async def _send_code(plane: DataPlane, grant: Grant, permit: Permit, email: str,
         address = parse_address(email.strip())
     except ValueError as error:
         raise Refused(Reason.BAD_ADDRESS, "no address") from error
-    post = plane.post_code
-    if post is None:
+    send = plane.send_code
+    if send is None:
         raise Refused(Reason.DEPENDENCY_DOWN, "no way to send mail is configured")
     who, client = _mark(address.lower()), client_of(permit)
     verdict = await plane.limits.take(
@@ -107,7 +107,7 @@ async def _send_code(plane: DataPlane, grant: Grant, permit: Permit, email: str,
         raise Refused(Reason.TOO_MANY_REQUESTS, "codes are asked for too often", retry_after=verdict.retry_after)
     text = seal_challenge(grant, address, now, plane.entropy(CHALLENGE_ENTROPY))
     addressee = None if grant.holders is None else grant.holders.addressee(address)
-    await post(addressee, code_of(grant, text), look)
+    await send(addressee, code_of(grant, text), look)
     return text
 
 

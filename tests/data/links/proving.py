@@ -37,7 +37,7 @@ class Post:
 
 def post_of(rig: Rig) -> Post:
     post = Post()
-    rig.plane.post_code = post
+    rig.plane.send_code = post
     return post
 
 

@@ -26,8 +26,8 @@ _SOON: Final = 100, 400
 """Milliseconds until a mail is handed on. To send it is work for this process, which whoever asked could feel."""
 
 
-class CodePost:
-    """A `gateway.data.plane.PostCode` before an outbox."""
+class CodeMailer:
+    """A `gateway.data.plane.SendCode` that hands its mails to an outbox."""
 
     def __init__(self, outbox: Outbox, later: Callable[[float, Callable[[], None]], object] | None = None) -> None:
         """`later` is the loop's own, unless a test has another."""

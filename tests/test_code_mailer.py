@@ -1,10 +1,10 @@
-"""Laws of `gateway.code_post`."""
+"""Laws of `gateway.code_mailer`."""
 
 from __future__ import annotations
 
 import pytest
 
-from gateway.code_post import CodePost
+from gateway.code_mailer import CodeMailer
 from gateway.core.mail import Mail
 from gateway.core.reasons import Reason, Refused
 from gateway.mail.outbox import Outbox
@@ -32,7 +32,7 @@ class Way:
 async def test_a_code_is_handed_to_the_outbox_and_for_nobody_it_is_not() -> None:
     """In the reader's language, a moment after whoever asked was answered; for nobody as much is done until then."""
     outbox, waiting = Outbox(Way(), Silent(), str), []
-    post = CodePost(outbox, lambda seconds, act: waiting.append((seconds, act)))
+    post = CodeMailer(outbox, lambda seconds, act: waiting.append((seconds, act)))
     for address in (None, "ann@acme.example"):
         await post(address, "12345678", LOOK)
     assert (2, False) == (len(waiting), outbox.busy)
@@ -48,7 +48,7 @@ async def test_a_code_is_handed_to_the_outbox_and_for_nobody_it_is_not() -> None
 async def test_without_a_way_nobody_is_told_otherwise_than_anybody_else() -> None:
     """And nobody can prove anything by a code then."""
     outbox = Outbox(None, Silent(), str)
-    post = CodePost(outbox)
+    post = CodeMailer(outbox)
     for address in ("ann@acme.example", None):
         with pytest.raises(Refused) as refused:
             await post(address, "12345678", LOOK)
