@@ -252,7 +252,7 @@ class _App:
             ),
             shaper=BandwidthShaper(monotonic),
             guesses=GuessLimiter(),
-            names=Names(),
+            names=Names(self.state.limits, time.time, closed=lambda: self.plane.snapshot.posture.limits == "closed"),
             upload_parts=partial(upload_call, self.upstream),
             accounts=Accounts(
                 self.state.ledger,

@@ -356,7 +356,7 @@ async def running(
         ),
         shaper=BandwidthShaper(clock.monotonic),
         guesses=GuessLimiter(),
-        names=Names(),
+        names=Names(state.limits, clock.wall, closed=lambda: plane.snapshot.posture.limits == "closed"),
         upload_parts=store.upload_parts,
         accounts=Accounts(state.ledger, state.leases, metrics, monotonic=time.monotonic, log=log),
         metrics=metrics,

@@ -10,7 +10,7 @@ caller is bounded, checked against what was signed, and rebuilt.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -23,7 +23,6 @@ from gateway.data.body import confirmed, read_plain
 from gateway.data.call import S3Call
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.s3.keepalive import KeepAliveReply, answer_or_keep_alive
-from gateway.data.state.names import require_absent
 from gateway.data.state.transfers import Allowed, Permit
 from gateway.data.steps.authorise import authorise
 from gateway.data.store_errors import check_answer
@@ -117,9 +116,11 @@ async def _finish_upload(
         refused = await _require_fitting(plane, call, permit, store_call, parts, permit.largest_object)
         if refused is not None:
             return refused
-    with plane.names.reserve(store_call) if only_new else nullcontext():
-        if only_new and not conditional:
-            await require_absent(plane.upstream, store_call)
+    async with AsyncExitStack() as held:
+        if only_new and conditional:
+            held.enter_context(plane.names.reserve(store_call))
+        elif only_new:
+            await held.enter_async_context(plane.names.reserve_absent(plane.upstream, store_call))
         found = await _ask(plane, call, permit, store_call, body)
     if isinstance(found, Reply):
         return found

@@ -3,7 +3,7 @@
 Refuses to own how it is sent (`gateway.data.s3.send`) and what the bytes have to prove (`gateway.data.body`).
 
 Law: a link that may not overwrite never does, whatever the store can do: by a conditional write where it has them,
-else by looking first while the name is reserved here.
+else by looking first while the name is reserved, on all replicas.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from gateway.data.body import comes_small, confirmed, hold_last, meter, read_pla
 from gateway.data.call import Call
 from gateway.data.plane import DataPlane
 from gateway.data.s3.send import heeds_conditions, in_parts, require_heeded, send
-from gateway.data.state.names import require_absent
 from gateway.data.state.transfers import Permit
 from gateway.data.uploads.file_types import check_declared, checked
 from gateway.wire.s3.calls import require_kept
@@ -44,9 +43,10 @@ async def put(plane: DataPlane, call: Call, permit: Permit) -> Answer:
     if not only_new:
         require_heeded(store_call, heeded=conditional)
         return await _write(plane, call, permit, store_call, length, parts=parts)
-    with plane.names.reserve(store_call):
-        if not conditional:
-            await require_absent(plane.upstream, store_call)
+    if conditional:
+        with plane.names.reserve(store_call):
+            return await _write(plane, call, permit, store_call, length, parts=parts)
+    async with plane.names.reserve_absent(plane.upstream, store_call):
         return await _write(plane, call, permit, store_call, length, parts=parts)
 
 

@@ -1,31 +1,55 @@
-"""Owns that a name which may not be overwritten is given out once: whose object is being written right now in this
-process, and the question whether its store has one already.
+"""Owns that a name which may not be overwritten is given out once: whose object is being written right now, here and on
+other replicas, and the question whether its store has one already.
 
-Refuses to own conditional writes, which need neither (`gateway.data.s3.put`, `gateway.data.tus.store`).
+Refuses to own conditional writes, which need no more than the name in this process (`gateway.data.s3.put`,
+`gateway.data.tus.store`).
 """
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager
+from hashlib import blake2b
 from types import TracebackType
 
+from gateway.core.limits import LimitStore
 from gateway.core.reasons import Reason, Refused
 from gateway.core.route import Upstream, UpstreamCall
+from gateway.data.state.shared_hold import shared_hold
 
 
 class Names:
-    """Names of objects that are being written right now, in this process."""
+    """Names of objects that are being written right now. Replicas agree through `limits`, whose posture is `closed`."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: LimitStore, clock: Callable[[], float], *, closed: Callable[[], bool]) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._closed = closed
         self._taken: set[tuple[str, str, str]] = set()
 
     def reserve(self, call: UpstreamCall) -> AbstractContextManager[None]:
-        """Hold a name for the length of the block.
+        """Hold a name in this process for the length of the block.
 
         Raises:
             Refused: OBJECT_EXISTS, as the block begins, while another request holds it.
         """
         return _Held(self._taken, (call.backend, call.bucket, call.key))
+
+    @asynccontextmanager
+    async def reserve_absent(self, upstream: Upstream, call: UpstreamCall) -> AsyncIterator[None]:
+        """Hold a name that the store has no object of, on all replicas, where the store takes no conditional writes.
+
+        Raises:
+            Refused: OBJECT_EXISTS, while another request holds it too, and as `require_absent`.
+            DependencyDown: the limit store cannot answer and its posture is closed.
+        """
+        with self.reserve(call):
+            place = f"{call.backend}/{call.bucket}/{call.key}".encode("utf-8", "surrogatepass")
+            mark = f"writing:{blake2b(place, digest_size=16).hexdigest()}"
+            busy = Refused(Reason.OBJECT_EXISTS, "the object is being uploaded through another replica")
+            async with shared_hold(self._limits, self._clock, mark, busy, closed=self._closed()):
+                await require_absent(upstream, call)
+                yield
 
 
 class _Held:

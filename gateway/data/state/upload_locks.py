@@ -1,11 +1,10 @@
 """Owns the right to be the only request that writes to one unfinished upload.
 
-Refuses to own what is written, and any counter of its own: replicas meet in the limit store.
+Refuses to own what is written, and how replicas agree (`shared_hold`).
 
-Laws: of two requests at once, one is refused. Here that is exact; between replicas it is a bucket of the limit store
-(GCRA) that holds less than two takings: it drains by itself within five seconds when its holder dies, and is emptied
-when the holder ends. A holder whose client has fallen silent makes room for a newcomer, who is most likely the same
-client on a new connection. Where the protocol says that a client never sends two at once, it makes room at once.
+Laws: of two requests at once, one is refused. A holder whose client has fallen silent makes room for a newcomer, who is
+most likely the same client on a new connection. Where the protocol says that a client never sends two at once, it makes
+room at once.
 """
 
 from __future__ import annotations
@@ -17,17 +16,12 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import field
 from typing import Final
 
-from gateway.core.limits import Demand, LimitStore
-from gateway.core.reasons import DependencyDown, Reason, Refused
-from gateway.core.units import Rate
+from gateway.core.limits import LimitStore
+from gateway.core.reasons import Reason, Refused
 from gateway.core.values import dataclass
+from gateway.data.state.shared_hold import shared_hold
 from gateway.data.state.transfers import Permit
 
-_RATE: Final = Rate(1000, 1.0, 7000)
-"""One unit is a millisecond of holding."""
-
-_TAKEN: Final = 6000
-_RENEWED: Final = 2000
 _SILENT: Final = 2.0
 _PARTING: Final = 5.0
 
@@ -100,56 +94,9 @@ async def lock_upload(
         DependencyDown: the limit store cannot answer and its posture is closed.
     """
     await locks.enter(name, permit, at_once=at_once)
+    busy = Refused(Reason.UPLOAD_BUSY, "another replica writes to this upload")
     try:
-        shared = _SharedLock(limits, clock, name, closed=closed)
-        await shared.begin()
-        renewing = asyncio.get_running_loop().create_task(shared.renew())
-        try:
+        async with shared_hold(limits, clock, f"upload:{name}", busy, closed=closed):
             yield
-        finally:
-            renewing.cancel()
-            await asyncio.wait({renewing})
-            await shared.end()
     finally:
         locks.leave(name)
-
-
-class _SharedLock:
-    """A holding between replicas: milliseconds in a bucket that drains by one a millisecond."""
-
-    def __init__(self, limits: LimitStore, clock: Callable[[], float], name: str, *, closed: bool) -> None:
-        self._limits = limits
-        self._clock = clock
-        self._closed = closed
-        self._name = f"upload:{name}"
-        self._taken = 0
-        self._since = clock()
-
-    async def begin(self) -> None:
-        if not await self._take(_TAKEN):
-            raise Refused(Reason.UPLOAD_BUSY, "another replica writes to this upload")
-
-    async def renew(self) -> None:
-        """Put back what has drained, until cancelled."""
-        while True:
-            await asyncio.sleep(_RENEWED / 1000)
-            with suppress(DependencyDown):
-                await self._take(_RENEWED)
-
-    async def end(self) -> None:
-        """Take out what is left, so that the next one need not wait."""
-        left = self._taken - int(1000 * max(0.0, self._clock() - self._since))
-        if left > 0:
-            with suppress(DependencyDown):
-                await self._take(-left)
-
-    async def _take(self, cost: int) -> bool:
-        try:
-            verdict = await self._limits.take([Demand(self._name, _RATE, cost)], self._clock())
-        except DependencyDown:
-            if self._closed:
-                raise
-            return True
-        if verdict.allowed:
-            self._taken += cost
-        return verdict.allowed

@@ -355,8 +355,8 @@ class TusStore:
         """The condition that the object's appearance is sent with, or the name reserved and looked at."""
         async with AsyncExitStack() as stack:
             if only_new and not conditional:
-                stack.enter_context(self._names.reserve(self._object_call(Operation.HEAD_OBJECT, {})))
-                await self.require_absent()
+                look = self._object_call(Operation.HEAD_OBJECT, {})
+                await stack.enter_async_context(self._names.reserve_absent(self._upstream, look))
             try:
                 yield {"if-none-match": "*"} if only_new and conditional else {}
             except Refused as refused:

@@ -8,7 +8,6 @@ import pytest
 
 from gateway.core.request import Action
 from gateway.core.route import Capability, UpstreamCall
-from gateway.data.state.names import Names
 from tests.data.harness import APP, EVERY, Rig, policy, request, running
 from tests.data.parts_store import PartsStore
 from tests.data.raw_client import Got
@@ -164,11 +163,6 @@ async def test_in_parts_nothing_is_overwritten_either(rig: Rig, capabilities) ->
     assert (409, b"old") == (got.status, rig.store.stored("inside/a.txt"))
     got = await rig.ask("PUT", f"/s/{await rig.link('b.txt', actions=WRITE)}", CHUNKED, NEW)
     assert (201, b"new") == (got.status, rig.store.stored("inside/b.txt"))
-
-
-def _fail_inside(names: Names, call: UpstreamCall) -> None:
-    with names.reserve(call):
-        raise ZeroDivisionError
 
 
 async def test_an_upload_says_how_it_ends(app: Rig) -> None:
