@@ -50,6 +50,7 @@ from gateway.data.state.names import Names
 from gateway.data.state.peers import Peers
 from gateway.data.state.records import Accounts
 from gateway.data.state.revocation_follower import RevocationFollower
+from gateway.data.state.shared_hold import shared_hold
 from gateway.data.state.transfers import Pace, Transfers
 from gateway.data.steps.refuse import refuse_ended
 from gateway.data.steps.renew import Renewals
@@ -252,7 +253,11 @@ class _App:
             ),
             shaper=BandwidthShaper(monotonic),
             guesses=GuessLimiter(),
-            names=Names(self.state.limits, time.time, closed=lambda: self.plane.snapshot.posture.limits == "closed"),
+            names=Names(
+                lambda name, busy: shared_hold(
+                    self.state.limits, time.time, name, busy, closed=self.plane.snapshot.posture.limits == "closed"
+                )
+            ),
             upload_parts=partial(upload_call, self.upstream),
             accounts=Accounts(
                 self.state.ledger,

@@ -59,7 +59,9 @@ class StateUrl:
         try:
             parts = urlsplit(value)
             holds_password = parts.password is not None or "password=" in parts.query.lower()
-            parts.port  # noqa: B018 (reading it checks it)
+            hosts = parts.netloc.rpartition("@")[2]
+            for host in hosts.split(",") if _ENGINES[scheme] == "postgres" else [hosts]:
+                urlsplit(f"//{host}").port  # noqa: B018 (reading it checks it)
         except ValueError:
             raise ValueError(f"is not the URL of a store: write {_FORMS}") from None
         if holds_password and not by_reference:

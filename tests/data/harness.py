@@ -35,6 +35,7 @@ from gateway.data.state.guess_limiter import GuessLimiter
 from gateway.data.state.names import Names
 from gateway.data.state.records import Accounts
 from gateway.data.state.revocation_follower import RevocationFollower
+from gateway.data.state.shared_hold import shared_hold
 from gateway.data.state.transfers import Transfers
 from gateway.data.steps.refuse import refuse_ended
 from gateway.data.steps.renew import Renewals
@@ -356,7 +357,11 @@ async def running(
         ),
         shaper=BandwidthShaper(clock.monotonic),
         guesses=GuessLimiter(),
-        names=Names(state.limits, clock.wall, closed=lambda: plane.snapshot.posture.limits == "closed"),
+        names=Names(
+            lambda name, busy: shared_hold(
+                plane.limits, plane.clock, name, busy, closed=plane.snapshot.posture.limits == "closed"
+            )
+        ),
         upload_parts=store.upload_parts,
         accounts=Accounts(state.ledger, state.leases, metrics, monotonic=time.monotonic, log=log),
         metrics=metrics,

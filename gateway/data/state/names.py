@@ -8,23 +8,19 @@ Refuses to own conditional writes, which need no more than the name in this proc
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from hashlib import blake2b
 from types import TracebackType
 
-from gateway.core.limits import LimitStore
 from gateway.core.reasons import Reason, Refused
 from gateway.core.route import Upstream, UpstreamCall
-from gateway.data.state.shared_hold import shared_hold
 
 
 class Names:
-    """Names of objects that are being written right now. Replicas agree through `limits`, whose posture is `closed`."""
+    """Names of objects that are being written right now. `hold` is how replicas agree: `shared_hold` of a name."""
 
-    def __init__(self, limits: LimitStore, clock: Callable[[], float], *, closed: Callable[[], bool]) -> None:
-        self._limits = limits
-        self._clock = clock
-        self._closed = closed
+    def __init__(self, hold: Callable[[str, Refused], AbstractAsyncContextManager[None]]) -> None:
+        self._hold = hold
         self._taken: set[tuple[str, str, str]] = set()
 
     def reserve(self, call: UpstreamCall) -> AbstractContextManager[None]:
@@ -47,7 +43,7 @@ class Names:
             place = f"{call.backend}/{call.bucket}/{call.key}".encode("utf-8", "surrogatepass")
             mark = f"writing:{blake2b(place, digest_size=16).hexdigest()}"
             busy = Refused(Reason.OBJECT_EXISTS, "the object is being uploaded through another replica")
-            async with shared_hold(self._limits, self._clock, mark, busy, closed=self._closed()):
+            async with self._hold(mark, busy):
                 await require_absent(upstream, call)
                 yield
 

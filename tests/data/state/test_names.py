@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -10,6 +11,7 @@ from gateway.core.limits import LimitStore
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.route import UpstreamCall
 from gateway.data.state.names import Names
+from gateway.data.state.shared_hold import shared_hold
 from gateway.stores.memory import open_memory
 from tests.data.harness import NOW, ScriptedStore
 
@@ -25,7 +27,7 @@ class Down:
 
 
 def opened(limits: LimitStore, *, closed: bool = False) -> Names:
-    return Names(limits, lambda: NOW, closed=lambda: closed)
+    return Names(partial(shared_hold, limits, lambda: NOW, closed=closed))
 
 
 def _fail_inside(names: Names, call: UpstreamCall) -> None:
