@@ -106,8 +106,8 @@ class Browser:
     def form_token(self) -> str:
         return self.derive("form")
 
-    def require_own_form(self, sent: str) -> None:
-        """Raises Refused(NOT_ALLOWED): the form is not from a page of ours, or from before the last sign-in."""
+    def require_own_page(self) -> None:
+        """Raises Refused(NOT_ALLOWED): the form is not from a page of ours, as far as the browser says."""
         site, origin = self._raw.header("sec-fetch-site"), self._raw.header("origin")
         if site is None and origin is None:
             raise Refused(
@@ -115,7 +115,14 @@ class Browser:
             )
         if site not in {None, "same-origin"} or (origin is not None and not self._is_own(origin)):
             raise Refused(Reason.NOT_ALLOWED, phrase("form_foreign", "the form comes from another site"))
-        if not self.cookie or not hmac.compare_digest(sent.encode("utf-8", "replace"), self.form_token.encode()):
+
+    def require_own_form(self, sent: str) -> None:
+        """Raises Refused(NOT_ALLOWED): as above, or it is from before the last sign-in, or no cookie came with it."""
+        self.require_own_page()
+        if not self.cookie:
+            why = phrase("no_cookie", "the browser sends no cookie back: allow cookies for this site, and begin again")
+            raise Refused(Reason.NOT_ALLOWED, why)
+        if not hmac.compare_digest(sent.encode("utf-8", "replace"), self.form_token.encode()):
             raise Refused(Reason.NOT_ALLOWED, phrase("form_old", "the form is too old: open the page again"))
 
     def _is_own(self, origin: str) -> bool:

@@ -15,7 +15,7 @@ from gateway.control.api import Api
 from gateway.control.console.live import Stream, Streams
 from gateway.control.console.looks import asset_reply
 from gateway.control.console.sessions import Sessions
-from gateway.control.console.signing_in import ask_again
+from gateway.control.console.signing_in import ask_again, offer_again
 from gateway.control.console.table import PAGES, Page
 from gateway.control.console.visit import Visit
 from gateway.control.endpoint import Found, Router
@@ -86,6 +86,13 @@ class Console:
             raise Refused(why, phrase("no_page", "there is no such page"))
         if method == "POST":
             await visit.read_form()
+            try:
+                visit.require_own_form()
+            except Refused:
+                found_again = offer_again(visit)
+                if found_again is None:
+                    raise
+                return found_again
         return await page.handler(visit)
 
     def _fail(self, visit: Visit, failure: Exception) -> Reply:

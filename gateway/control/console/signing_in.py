@@ -55,6 +55,14 @@ async def ask_again(visit: Visit) -> Reply:
     return _form(visit, 403, "signing.ended", found[0] if found is not None else "")
 
 
+def offer_again(visit: Visit) -> Reply | None:
+    """For who signed in anew in another window while they typed: it is shown to them again, and nothing done by it."""
+    place = visit.place.lstrip("/")
+    if visit.who is None or not _KEPT.fullmatch(place):
+        return None
+    return visit.show("console/kept.html", 403, action=place, pairs=visit.form.kept())
+
+
 async def sign_in(visit: Visit) -> Reply:
     """A token of an admin or an app, or a key's id and secret."""
     form = visit.form

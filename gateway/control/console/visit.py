@@ -140,10 +140,10 @@ class Visit:
         )
 
     async def read_form(self) -> None:
-        """Read a form of ours.
+        """Read a form of a page of ours. Before anything is done by it, ask `require_own_form`.
 
         Raises:
-            Refused: BAD_REQUEST, it is none; NOT_ALLOWED, it is not from a page of ours; TOO_LARGE.
+            Refused: BAD_REQUEST, it is none; NOT_ALLOWED, it is from elsewhere; TOO_LARGE.
         """
         if (self.raw.header("content-type") or "").partition(";")[0].strip().lower() != _FORM:
             raise Refused(Reason.BAD_REQUEST, phrase("form_needed", "send a form"))
@@ -152,6 +152,10 @@ class Visit:
             self.form = Form.parse(text.decode())
         except UnicodeDecodeError:
             raise Refused(Reason.BAD_REQUEST, phrase("form_text", "the form is not UTF-8")) from None
+        self.browser.require_own_page()
+
+    def require_own_form(self) -> None:
+        """Raises Refused(NOT_ALLOWED): the form is of another sign-in than this one."""
         self.browser.require_own_form(self.form.get(FORM_FIELD))
 
     async def ask(self, name: str, **more: Any) -> Answer:

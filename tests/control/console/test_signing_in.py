@@ -62,12 +62,45 @@ async def test_an_edit_outlives_the_session(seat: Seat) -> None:
     assert "new" == (await seat.desk.ask("GET", f"/v1/links/{link['id']}")).json["label"]
 
 
+async def test_what_was_typed_outlives_the_cookie(seat: Seat) -> None:
+    """Which ends with the longest session, and with a sign-out in another window: nothing of it was the form's."""
+    await seat.sign_in()
+    form = (await seat.get("links/new")).filled(place="reports/a.pdf", label="with <care>")
+    seat.cookies.clear()
+    kept = await until_kept(seat, "links/new", form)
+    again = await seat.post("links/new", kept.filled())
+    assert (200, "with <care>") == (again.status, again.value("label"))
+    assert [] == (await seat.desk.ask("GET", "/v1/links")).json["links"]
+
+
+async def test_what_was_typed_outlives_another_sign_in(seat: Seat) -> None:
+    """In another window of the browser: it is shown again, and nothing is done by the form of before."""
+    await seat.sign_in()
+    form = (await seat.get("links/new")).filled(place="reports/a.pdf", label="with <care>")
+    before = ("form_token", seat.token)
+    await seat.sign_in()
+    kept = await seat.post("links/new", [*form, before])
+    assert 403 == kept.status
+    again = await seat.post("links/new", kept.filled())
+    assert (200, "with <care>") == (again.status, again.value("label"))
+    assert [] == (await seat.desk.ask("GET", "/v1/links")).json["links"]
+    assert "too old" in (await seat.post("sign-out", [before])).text, "a button alone is not kept"
+
+
+async def test_who_keeps_no_cookies_is_told(seat: Seat) -> None:
+    """Not that the form is too old, for ever."""
+    await seat.get("sign-in")
+    seat.cookies.clear()
+    page = await seat.post("sign-in", {"token": ADMIN})
+    assert (403, True) == (page.status, "allow cookies for this site" in page.text)
+
+
 async def test_nothing_of_strangers_is_kept(seat: Seat) -> None:
     """What another site sends, or nobody of ours, is forgotten; what is a button alone is not done by signing in."""
     await seat.sign_in()
     link = await seat.desk.link()
     form = (await seat.get("links/new")).filled(place="reports/evil.pdf")
-    seat.desk.clock.now += 1801
+    seat.cookies.clear()
     for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
         asked = await seat.post("links/new", form, headers=headers)
         assert (403, False) == (asked.status, "evil.pdf" in asked.text)
