@@ -12,12 +12,13 @@ from typing import Any
 import click
 
 from gateway.cli.client import control, escape_segment
+from gateway.cli.lists import list_options, print_list, read_list
 from gateway.cli.options import build_members, build_scopes, key_options
 from gateway.cli.output import (
     Exit,
     format_approval,
+    format_end,
     format_size,
-    format_when,
     json_option,
     print_json,
     print_table,
@@ -29,8 +30,6 @@ from gateway.cli.output import (
 from gateway.cli.suspend import add_suspension
 from gateway.cli.values import check_key_id, check_key_name
 from gateway.core.units import instant
-
-_STATES = ("active", "pending", "suspended", "awaiting_approval", "expired", "revoked", "used_up")
 
 
 @click.group()
@@ -60,23 +59,18 @@ def create(app: str, *, as_json: bool, **chosen: Any) -> None:
     if as_json:
         print_json(made)
         return
-    say(f"{made['id']}  app:{made['app']}  {format_scopes(made)}  ends {_format_end(made.get('expires_at'))}")
+    say(f"{made['id']}  app:{made['app']}  {format_scopes(made)}  ends {format_end(made.get('expires_at'))}")
     say_waiting(made)
     tell(f"AWS_ACCESS_KEY_ID={made['access_key_id']}")
     tell(f"AWS_SECRET_ACCESS_KEY={made['secret_access_key']}")
 
 
 @key.command()
-@click.option("--owner", help="A principal, like app:billing.")
-@click.option("--bucket", help="Keys held to this bucket.")
-@click.option("--prefix", help="Keys held to this folder of the bucket, or below it.")
-@click.option("--state", type=click.Choice(_STATES))
-@click.option("--label", help="Keys with exactly this label.")
-@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most so many.")
+@list_options
 @json_option
 def ls(*, limit: int, as_json: bool, **filters: str | None) -> None:
     """List keys, newest first. Never shows a secret."""
-    found = list(control().pages("/v1/keys", "keys", filters, limit))
+    found = read_list("keys", filters, limit)
     if as_json:
         print_json({"keys": found})
         return
@@ -84,16 +78,14 @@ def ls(*, limit: int, as_json: bool, **filters: str | None) -> None:
         {
             "id": str(item["id"]),
             "state": str(item["state"]),
-            "ends": _format_end(item.get("expires_at")),
+            "ends": format_end(item.get("expires_at")),
             "app": str(item["app"]),
             "may": format_scopes(item),
             "label": str(item.get("label") or ""),
         }
         for item in found
     ]
-    print_table(rows, ("id", "state", "ends", "app", "may", "label"))
-    if len(found) == limit:
-        say(f"There may be more: --limit {limit * 10} shows them.")
+    print_list(rows, ("id", "state", "ends", "app", "may", "label"), limit)
 
 
 @key.command()
@@ -161,10 +153,6 @@ def reseal(*, as_json: bool) -> None:
         raise click.exceptions.Exit(int(Exit.FAILED))
 
 
-def _format_end(text: object) -> str:
-    return format_when(instant(text) if isinstance(text, str) else None, time.time())
-
-
 def _members(chosen: Mapping[str, Any]) -> dict[str, Any]:
     """The members of a body for the options that were given."""
     body = build_members(chosen)
@@ -201,7 +189,7 @@ def _show_key(item: dict[str, Any], *, as_json: bool) -> None:
         "label": item.get("label"),
         "issued": f"{item['issued_at']} by {item['issued_by']}",
         "starts": item.get("not_before"),
-        "ends": _format_end(item.get("expires_at")),
+        "ends": format_end(item.get("expires_at")),
         "uses": None if item["uses"] is None else f"{item['uses_used']} of {item['uses']}",
         "bytes": None
         if item["bytes"] is None

@@ -13,13 +13,14 @@ import click
 
 from gateway.cli.client import Control, control, escape_segment
 from gateway.cli.credentials import credentials
+from gateway.cli.lists import list_options, print_list, read_list
 from gateway.cli.open_link import open_link
 from gateway.cli.options import build_members, link_options, read_password
 from gateway.cli.output import (
     fail,
     format_approval,
+    format_end,
     format_size,
-    format_when,
     json_option,
     print_json,
     print_table,
@@ -34,7 +35,6 @@ from gateway.cli.values import EXPIRY, PLACE, Place, check_link_id, find_token, 
 from gateway.core.units import duration, format_instant, instant
 
 _ACTIONS: Final = ("read", "list", "write")
-_STATES: Final = ("active", "pending", "suspended", "awaiting_approval", "expired", "revoked", "used_up")
 _UPLOAD_WITHIN: Final = 3600
 """Seconds that the one-use upload link of `link create --file` lives."""
 
@@ -112,7 +112,7 @@ def _show_made(made: dict[str, Any], *, as_json: bool, show_qr: bool) -> None:
     if as_json:
         print_json(made)
         return
-    say(f"{made['id']}  {format_place(made)}  {', '.join(made['actions'])}  ends {_format_end(made, time.time())}")
+    say(f"{made['id']}  {format_place(made)}  {', '.join(made['actions'])}  ends {_format_ends(made)}")
     say_waiting(made)
     if made.get("url") is None:
         fail(str(made.get("note") or "The link was made before, and its URL cannot be shown again."))
@@ -122,25 +122,19 @@ def _show_made(made: dict[str, Any], *, as_json: bool, show_qr: bool) -> None:
 
 
 @link.command()
-@click.option("--owner", help="A principal, like app:billing.")
-@click.option("--bucket", help="Links into this bucket.")
-@click.option("--prefix", help="Links to this folder of the bucket, or below it.")
-@click.option("--state", type=click.Choice(_STATES))
-@click.option("--label", help="Links with exactly this label.")
-@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most so many.")
+@list_options
 @json_option
 def ls(*, limit: int, as_json: bool, **filters: str | None) -> None:
     """List links, newest first. Never shows a secret."""
-    found = list(control().pages("/v1/links", "links", filters, limit))
+    found = read_list("links", filters, limit)
     if as_json:
         print_json({"links": found})
         return
-    now = time.time()
     rows = [
         {
             "id": str(item["id"]),
             "state": str(item["state"]),
-            "ends": format_when(_parse_instant(item.get("expires_at")), now),
+            "ends": format_end(item.get("expires_at")),
             "used": f"{item['uses_used']}/{item['uses'] or '∞'}",
             "may": ",".join(item["actions"]),
             "owner": str(item["owner"]),
@@ -149,9 +143,7 @@ def ls(*, limit: int, as_json: bool, **filters: str | None) -> None:
         }
         for item in found
     ]
-    print_table(rows, ("id", "state", "ends", "used", "may", "owner", "place", "label"))
-    if len(found) == limit:
-        say(f"There may be more: --limit {limit * 10} shows them.")
+    print_list(rows, ("id", "state", "ends", "used", "may", "owner", "place", "label"), limit)
 
 
 @link.command()
@@ -258,7 +250,6 @@ def _show_link(item: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(item)
         return
-    now = time.time()
     rows = {
         "id": item["id"],
         "state": item["state"],
@@ -269,7 +260,7 @@ def _show_link(item: dict[str, Any], *, as_json: bool) -> None:
         "label": item.get("label"),
         "issued": f"{item['issued_at']} by {item['issued_by']}",
         "starts": item.get("not_before"),
-        "ends": _format_end(item, now),
+        "ends": _format_ends(item),
         "uses": f"{item['uses_used']} of {item['uses'] or 'any number'}",
         "bytes": f"{format_size(item['bytes_used'])} of {format_size(item['bytes']) or 'any number'}",
         "last used": item.get("last_used_at"),
@@ -314,10 +305,10 @@ def _format_holders(holders: dict[str, Any] | None) -> str:
     return f"{', '.join(named)}; by {holders['by']}"
 
 
-def _format_end(item: dict[str, Any], now: float) -> str:
+def _format_ends(item: dict[str, Any]) -> str:
     """The very second, in UTC, and how far away it is."""
-    ends = _parse_instant(item.get("expires_at"))
-    return "never" if ends is None else f"{item['expires_at']} ({format_when(ends, now)})"
+    ends = item.get("expires_at")
+    return "never" if ends is None else f"{ends} ({format_end(ends)})"
 
 
 def format_place(item: dict[str, Any]) -> str:

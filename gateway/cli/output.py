@@ -21,7 +21,7 @@ from typing import Any, Final, NoReturn, Self, TypeVar
 import click
 
 from gateway.core.names import is_shown
-from gateway.core.units import format_duration
+from gateway.core.units import format_duration, instant
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -172,6 +172,11 @@ def format_when(at: float | None, now: float) -> str:
     if at is None:
         return "never"
     return f"in {format_duration(at - now)}" if at >= now else f"{format_duration(now - at)} ago"
+
+
+def format_end(text: object) -> str:
+    """How far away the `expires_at` of an answer is; `never` for none."""
+    return format_when(instant(text) if isinstance(text, str) else None, time.time())
 
 
 class Progress:
