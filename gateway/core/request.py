@@ -161,7 +161,6 @@ class RawRequest:
         """The value of a header that may come once; the first one if it came more often."""
         return self._first.get(name)
 
-    @property
     def names(self) -> KeysView[str]:
         """Which headers came."""
         return self._first.keys()

@@ -49,9 +49,9 @@ async def read_plain(
     source = permit.exchange.body()
     if proof.needed:
         source = _Proved(source, proof)
-    if types := permit.types:
+    if types := permit.types():
         source = checked(source, types)
-    rest = None if length is None or permit.paced else _Rest(permit, length, proof)
+    rest = None if length is None or permit.paced() else _Rest(permit, length, proof)
     async for plain in hold_last(plane, permit, meter(plane, permit, source, length), rest):
         yield plain
 
@@ -59,7 +59,7 @@ async def read_plain(
 def comes_small(permit: Permit) -> bool:
     """Whether a body is for `read_whole`: its length on the wire is known and small, and no limit says how fast."""
     size = permit.exchange.body_size
-    return size is not None and size <= _SMALL and not permit.paced
+    return size is not None and size <= _SMALL and not permit.paced()
 
 
 async def read_whole(plane: DataPlane, request: ObjectRequest, permit: Permit, verified: Verified | None) -> bytes:
@@ -72,7 +72,7 @@ async def read_whole(plane: DataPlane, request: ObjectRequest, permit: Permit, v
     plain = await permit.exchange.whole_body()
     if proof.needed:
         plain = b"".join(proof.look(plain))
-    if types := permit.types:
+    if types := permit.types():
         check_bytes(types, plain)
     await _let_pass(plane, permit, len(plain), length, 0)
     if proof.needed:

@@ -79,7 +79,7 @@ async def _build(plane: DataPlane, call: LinkCall, permit: Permit) -> AsyncItera
     archive, names = kind(), MemberNames()
     members: list[_Listed] = []
     left_out: list[str] = []
-    portion = plane.archive_memory.portion(permit.holders)
+    portion = plane.archive_memory.portion(permit.holders())
     with ExitStack() as memory:
         async for page in _read_pages(plane, call, permit, left_out):
             memory.enter_context(portion.hold(_MEMBER_BYTES * len(page)))

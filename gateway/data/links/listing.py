@@ -129,7 +129,7 @@ async def _show_index(plane: DataPlane, call: LinkCall, permit: Permit) -> Reply
     if call.request.raw.method == "HEAD":
         return Reply(200, headers, b"")
     lines, cursor, seen = [index_begin(call.place.path or "")], "", 0
-    portion = plane.archive_memory.portion(permit.holders)
+    portion = plane.archive_memory.portion(permit.holders())
     with ExitStack() as memory:
         while True:
             listing = await read_page(plane, _reading(call, cursor=cursor), permit)
@@ -209,7 +209,7 @@ async def _ordered_page(plane: DataPlane, call: LinkCall, permit: Permit, view: 
     cursor: str | None = call.request.params.get("cursor", "")
     start = _whole_number(call.request.params.get("from", ""))
     wanted, found, seen = view.find.casefold(), [], 0
-    portion = plane.archive_memory.portion(permit.holders)
+    portion = plane.archive_memory.portion(permit.holders())
     with ExitStack() as memory:
         for _ in range(_BLOCK_PAGES):
             listing = await read_page(plane, _reading(call, cursor=cursor or ""), permit)

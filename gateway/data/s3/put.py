@@ -34,7 +34,7 @@ async def put(plane: DataPlane, call: Call, permit: Permit) -> Answer:
         raise Refused(Reason.MISSING_LENGTH, "neither a length nor chunks were declared")
     length = call.request.content_length if call.form is None else None
     require_kept(permit.route, length)
-    check_declared(permit.types, call.request.headers.get("content-type"))
+    check_declared(permit.types(), call.request.headers.get("content-type"))
     only_new, parts = call.only_new(permit), in_parts(permit, length)
     conditional = heeds_conditions(permit, parts=parts)
     store_call = call.at_store.by(
@@ -56,8 +56,8 @@ async def _write(
     body: UploadBody
     if call.form is not None:
         file = call.form.file()
-        if permit.types:
-            file = checked(file, permit.types)
+        if permit.types():
+            file = checked(file, permit.types())
         body = hold_last(plane, permit, meter(plane, permit, file, None))
     elif not parts and comes_small(permit):
         whole = await read_whole(plane, call.request, permit, call.verified)

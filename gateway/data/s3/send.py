@@ -78,7 +78,7 @@ async def _send_parts(
     chunks: AsyncIterator[bytes | Stretch],
     permit: Permit,
 ) -> Answer:
-    with plane.part_memory.portion(permit.holders).hold(_memory_for(permit) if length is None else 0):
+    with plane.part_memory.portion(permit.holders()).hold(_memory_for(permit) if length is None else 0):
         return await plane.upload_parts(
             replace(store_call, body_length=None),
             (chunk async for chunk in chunks if isinstance(chunk, bytes)),

@@ -37,9 +37,9 @@ class Undeclared:
 
     def notice(self, peer: Address | None, raw: RawRequest, *, believed: bool) -> None:
         """`believed` says that this peer is a trusted proxy; a client that a believed field names is not asked for."""
-        if _FIELDS.isdisjoint(raw.names):
+        if _FIELDS.isdisjoint(raw.names()):
             return
-        found = _FIELDS & raw.names
+        found = _FIELDS & raw.names()
         if believed and _BELIEVED in found:
             return
         self._metrics.count_ignored_forwarding()

@@ -104,25 +104,16 @@ class RevocationFollower:
         age = self._monotonic() - self._proved_at
         return age if self._list is None else max(age, self._list.view_age)
 
-    def require_fresh(self) -> RevocationView:
-        """The view to decide on.
-
-        Raises:
-            Refused: VIEW_TOO_OLD.
-        """
-        age = self._find_age()
-        if age > MAX_VIEW_AGE:
-            raise Refused(Reason.VIEW_TOO_OLD, f"the revocation view is {age:.1f} s old", retry_after=1.0)
-        return self.view
-
     def require_standing(self, grant: Grant | None, bucket: str, key: str, backend: str) -> None:
         """To be asked for every name that a request touches, not only for its own.
 
         Raises:
             Refused: REVOKED, VIEW_TOO_OLD.
         """
-        view = self.require_fresh()
-        if grant is not None and view.revoked(grant, bucket, key, backend) is not None:
+        age = self._find_age()
+        if age > MAX_VIEW_AGE:
+            raise Refused(Reason.VIEW_TOO_OLD, f"the revocation view is {age:.1f} s old", retry_after=1.0)
+        if grant is not None and self.view.revoked(grant, bucket, key, backend) is not None:
             raise Refused(Reason.REVOKED, "the revocation view says so")
 
     async def load(self) -> None:

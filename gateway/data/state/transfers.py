@@ -124,7 +124,6 @@ class Permit:
         """Whose link or key it came with; without one, who acts."""
         return str(self.attempt.principal if self.grant is None else self.grant.owner)
 
-    @property
     def holders(self) -> tuple[str, ...]:
         """Whose share of what all have in common this takes: the app's, or the link's and its caller's address.
 
@@ -154,12 +153,10 @@ class Permit:
         """Under which this is known to the counters: the request's id, and of a form with several files which it is."""
         return f"{self.exchange.request_id}.{self.part}" if self.part else self.exchange.request_id
 
-    @property
     def types(self) -> tuple[str, ...]:
         """The types that an uploaded file may have, none for any."""
         return () if self.grant is None else self.grant.intake.types
 
-    @property
     def paced(self) -> bool:
         """Whether any limit says how fast bytes may move."""
         limits = self.route.limits
@@ -261,7 +258,7 @@ class Transfers:
         """
         if len(self._running) >= max_transfers:
             raise Refused(Reason.OVERLOADED, f"{max_transfers} transfers are running", retry_after=1.0)
-        share, counts, holders = share_of(max_transfers), self._counts, permit.holders
+        share, counts, holders = share_of(max_transfers), self._counts, permit.holders()
         for holder in holders:
             if counts.get(holder, 0) >= share:
                 raise Refused(Reason.TOO_MANY_TRANSFERS, f"{share} transfers are running for {holder}", retry_after=1.0)

@@ -51,7 +51,7 @@ async def relay(plane: DataPlane, call: Call, permit: Permit, opened: Opened) ->
     claimed = opened.length or 0
     if claimed and must_claim(permit):
         claimed = await claim(plane.leases, permit, claimed, opened.whole_size, seeks=opened.begins_within)
-    if opened.length is not None and opened.length <= _SMALL and not permit.paced and not _is_for_once(permit):
+    if opened.length is not None and opened.length <= _SMALL and not permit.paced() and not _is_for_once(permit):
         body = await opened.body.read(_SMALL)
         _require_whole(opened, len(body))
         permit.moved += len(body)  # before it is sent: who leaves with most of it has had it

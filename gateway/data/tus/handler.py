@@ -82,7 +82,7 @@ class _Step:
         self._plane = plane
         self._snapshot = snapshot
         self._permit = permit
-        self._kept_in = plane.body_memory.portion(permit.holders)
+        self._kept_in = plane.body_memory.portion(permit.holders())
         self._step = step
         self._grant = grant
         self._upload = step.upload or permit.upload or ""

@@ -77,7 +77,7 @@ class Incoming:
             source = _bound(source, room - progress.offset, self._beyond(known))
         source = self.prove(source)
         if self.step.checksum is None:
-            upcoming = None if declared is None or self.permit.paced else Upcoming(self.permit, declared)
+            upcoming = None if declared is None or self.permit.paced() else Upcoming(self.permit, declared)
             return Arriving(source, declared, self.reserve, upcoming=upcoming)
         if declared is not None and declared > PART_SIZE:
             if declared + progress.offset - progress.stored > self.permit.route.backend.single_put_limit - HEAD_BYTES:

@@ -36,7 +36,7 @@ async def test_a_view_that_was_never_proved_decides_nothing() -> None:
     async with running(load=False) as rig:
         assert float("inf") == rig.plane.follower.age
         with pytest.raises(Refused) as no:
-            rig.plane.follower.require_fresh()
+            rig.plane.follower.require_standing(None, "lab", "a", "lab")
         assert Reason.VIEW_TOO_OLD == no.value.reason
 
 
@@ -186,7 +186,7 @@ async def test_loading_reads_revocations_page_by_page(monkeypatch: pytest.Monkey
             await state.feed.revoke([_target(FeedKind.LINK, f"l_{number}")], NOW, "", "")
         await state.feed.revoke([_target(FeedKind.LINK, tokens[0].id)], NOW, "", "")
         await rig.plane.follower.load()
-        view = rig.plane.follower.require_fresh()
+        view = rig.plane.follower.view
         assert FeedKind.LINK == view.revoked(tokens[0], "reports", "a.txt", "lab")
         assert None is view.revoked(tokens[1], "reports", "a.txt", "lab")
 
