@@ -16,7 +16,7 @@ from typing import Any, Final
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from gateway.core.reasons import Dependency, DependencyDown
 from gateway.core.revocation import MAX_VIEW_AGE
@@ -33,6 +33,9 @@ FAILURES: Final = (RedisError, OSError, TimeoutError)
 """What the client raises when the server refuses, or cannot be had."""
 
 _SYNC_MILLISECONDS: Final = 3000
+_UNSYNCED: Final = (
+    "Redis syncs no longer what it is told: turn appendonly on again, or restart the gateway to go without"
+)
 
 
 def connect(url: str) -> Any:
@@ -101,7 +104,12 @@ class RedisServer:
                 answers: list[Any] = await pipe.execute()
                 return answers
             pipe.execute_command("WAITAOF", 1, 0, _SYNC_MILLISECONDS)
-            *answers, synced = await pipe.execute()
+            *answers, synced = await pipe.execute(raise_on_error=False)
+            for failure in answers:
+                if isinstance(failure, Exception):
+                    raise failure
+            if isinstance(synced, ResponseError):
+                raise DependencyDown(dependency, _UNSYNCED)
             if not synced[0]:
                 raise TimeoutError
             return answers

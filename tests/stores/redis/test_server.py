@@ -34,6 +34,33 @@ async def test_writes_are_synced_where_the_server_can(url: str, monkeypatch: pyt
         await state.close()
 
 
+async def test_a_server_that_syncs_no_longer_is_told(url: str) -> None:
+    """Its append-only file was switched off since the start: nothing is acknowledged, and the fault says what to do."""
+    state = await open_redis(url)
+    client = state.feed._server._client
+    await client.config_set("appendonly", "no")
+    try:
+        with pytest.raises(DependencyDown, match="turn appendonly on again"):
+            await state.feed.revoke(LINK, NOW, "", "admin:ops")
+    finally:
+        await client.config_set("appendonly", "yes")
+    assert 1 == len(await state.feed.revoke(LINK, NOW, "", "admin:ops"))
+    await state.close()
+
+
+async def test_a_refused_write_is_told_by_its_own_code(url: str) -> None:
+    """And not by that of the pipeline around it."""
+    state = await open_redis(url)
+    client = state.feed._server._client
+    await client.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(DependencyDown, match="OOM"):
+            await state.feed.revoke(LINK, NOW, "", "admin:ops")
+    finally:
+        await client.config_set("maxmemory", 0)
+        await state.close()
+
+
 async def test_a_lost_server_is_told_and_comes_back(wire: Wire) -> None:
     """While the server is away every call is a DependencyDown; once it is back, the same store works on."""
     state = await open_redis(wire.url)
