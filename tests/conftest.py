@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import os
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
 from weakref import WeakSet
 
 import pytest
@@ -12,11 +16,13 @@ import uvloop
 from hypothesis import settings
 
 from tests.servers import gateway as servers_gateway
-from tests.servers import without_plans
+from tests.servers import over_tls, without_plans
 from tests.servers.rclone import rclone_store
 from tests.servers.seaweedfs import seaweedfs_store
 from tests.servers.store import RunningStore
 from tests.servers.swift import swift_store
+
+_WITHOUT_UVLOOP: Final = Path(__file__).parent / "servers" / "without_uvloop"
 
 # Laws are about values; how long one example takes says only how busy the machine is.
 settings.register_profile("gateway", deadline=None)
@@ -50,19 +56,49 @@ class ServingLoop(uvloop.Loop):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--without-plans", action="store_true", help="have every request ask every step")
+    parser.addoption("--without-uvloop", action="store_true", help="serve on asyncio's event loop, in every process")
+    parser.addoption("--over-tls", action="store_true", help="encrypt what goes to listeners, and from there to stores")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """No head is remembered, here and in every gateway that is started: plans are a memo and nothing else."""
+    """What a whole run may do otherwise, here and in every gateway that is started. No head is remembered: plans are a
+    memo and nothing else. There is no uvloop. Everything is encrypted."""
+    first_on_path = []
     if config.getoption("--without-plans"):
         without_plans.forget()
         servers_gateway.MODULE = without_plans.__name__
-        os.environ["PYTHONPATH"] = str(config.rootpath)
+        first_on_path.append(str(config.rootpath))
+    if config.getoption("--without-uvloop"):
+        first_on_path.append(str(_WITHOUT_UVLOOP))
+    if first_on_path:
+        os.environ["PYTHONPATH"] = os.pathsep.join(first_on_path)
+    if config.getoption("--over-tls"):
+        directory = TemporaryDirectory()
+        config.add_cleanup(directory.cleanup)
+        over_tls.begin(Path(directory.name))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is collected stays: the garbage collector looks through it neither meanwhile nor later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def loops_of(config: pytest.Config, *, both: bool = False) -> dict[str, Callable[[], Any]]:
+    """The loop that serves; with `both` also the one that serves where there is no uvloop, as it is in some runs."""
+    uvloop_first = {"uvloop": ServingLoop, "asyncio": asyncio.new_event_loop}
+    wanted = {"asyncio"} if config.getoption("--without-uvloop") else set(uvloop_first) if both else {"uvloop"}
+    return {name: made for name, made in uvloop_first.items() if name in wanted}
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Callable[[], Any]]:
     """Asynchronous tests run on the loop that serves."""
-    return {"uvloop": ServingLoop}
+    return loops_of(config)
 
 
 @pytest.fixture(scope="session")

@@ -161,7 +161,7 @@ async def serving(directory: Path, more: str = "", state: str = '"memory://"') -
     data, control = free_ports(2)
     store = Store()
     async with AsyncExitStack() as stack:
-        seen = await stack.enter_async_context(fault_server(store.script))
+        seen = await stack.enter_async_context(fault_server(store.script, plain=True))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         running = Running(directory, data, control, store, seen.port, session)
         running.write_policy()

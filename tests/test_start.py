@@ -86,7 +86,7 @@ def _imported(directory: Path, names: tuple[str, ...] = NOT_FOR_A_LINK) -> list[
 async def token(tmp_path: Path) -> AsyncIterator[str]:
     """A link's token, made by a process that is gone; its state is what the next one starts with."""
     (tmp_path / "policies").mkdir()
-    async with fault_server(_store) as store:
+    async with fault_server(_store, plain=True) as store:
         (tmp_path / "policies" / "p.yaml").write_text(POLICY.format(store=store.port))
         async with _gateway(tmp_path) as (_, control), aiohttp.ClientSession() as session:
             body = {"bucket": "reports", "key": "a.txt", "owner": "admin:ops"}

@@ -12,6 +12,7 @@ from gateway.backends.profiles import PROFILES
 from gateway.backends.upstream import StoreUpstream
 from gateway.core.backend import BackendSpec, Credentials
 from gateway.core.route import UpstreamCall
+from tests.servers import over_tls
 
 CREDENTIALS = Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
 
@@ -62,6 +63,10 @@ class Seen:
     bodies: list[bytes] = field(default_factory=list)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def url(self) -> str:
+        return f"{over_tls.scheme()}://127.0.0.1:{self.port}"
+
 
 Script = Callable[[Peer], Awaitable[None]]
 
@@ -72,8 +77,9 @@ def reply(body: bytes = b"", status: str = "200 OK", extra: str = "") -> bytes:
 
 
 @asynccontextmanager
-async def fault_server(script: Script, host: str = "127.0.0.1") -> AsyncIterator[Seen]:
-    """Run `script` for each connection; it ends by closing the connection."""
+async def fault_server(script: Script, host: str = "127.0.0.1", *, plain: bool = False) -> AsyncIterator[Seen]:
+    """Run `script` for each connection; it ends by closing the connection. A `plain` one is asked by others than the
+    gateway's own client, and has no TLS in whatever run."""
     seen = Seen()
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -87,7 +93,7 @@ async def fault_server(script: Script, host: str = "127.0.0.1") -> AsyncIterator
             writer.close()
             seen.closed.set()
 
-    server = await asyncio.start_server(accept, host, 0)
+    server = await asyncio.start_server(accept, host, 0, ssl=None if plain else over_tls.listener())
     seen.port = server.sockets[0].getsockname()[1]
     try:
         yield seen
@@ -98,7 +104,8 @@ async def fault_server(script: Script, host: str = "127.0.0.1") -> AsyncIterator
 @asynccontextmanager
 async def upstream_to(port: int, **changes: object) -> AsyncIterator[StoreUpstream]:
     """Our upstream, with one backend called `b` at that port."""
-    options: dict[str, Any] = {"endpoint": f"http://127.0.0.1:{port}", **changes}
+    place = {"endpoint": f"{over_tls.scheme()}://127.0.0.1:{port}", "ca_file": over_tls.authorities()}
+    options: dict[str, Any] = {**place, **changes}
     spec = BackendSpec.resolve("b", PROFILES["generic"], CREDENTIALS, **options)
     upstream = StoreUpstream([spec])
     try:

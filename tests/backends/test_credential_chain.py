@@ -206,7 +206,7 @@ async def test_the_chain_asks_a_container_service(monkeypatch: pytest.MonkeyPatc
         await peer.request()
         await peer.send(reply(given, extra="content-type: application/json\r\n"))
 
-    async with fault_server(script) as seen:
+    async with fault_server(script, plain=True) as seen:
         monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"http://127.0.0.1:{seen.port}/creds")
         loaded = await load_chain(ChainSource())()
     assert (Credentials("AKPOD", "s", "t"), 4102444800.0) == (loaded.credentials, loaded.expires_at)

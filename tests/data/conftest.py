@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -11,7 +10,7 @@ import structlog
 
 from gateway.data.tus import append, concat, handler, incoming
 from gateway.wire.s3 import multipart
-from tests.conftest import ServingLoop
+from tests.conftest import loops_of
 from tests.data.harness import APP, Rig, running
 from tests.data.parts_store import PartsStore
 from tests.data.uploading import PART
@@ -19,8 +18,7 @@ from tests.data.uploading import PART
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Callable[[], Any]]:
     """The loop that serves; for tests marked `both_loops` also the one that serves where there is no uvloop."""
-    other = {"asyncio": asyncio.new_event_loop} if item.get_closest_marker("both_loops") else {}
-    return {"uvloop": ServingLoop, **other}
+    return loops_of(config, both=item.get_closest_marker("both_loops") is not None)
 
 
 @pytest.fixture(autouse=True)

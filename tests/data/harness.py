@@ -49,6 +49,7 @@ from gateway.telemetry.metrics import Metrics
 from gateway.wire.sig.sigv4 import UNSIGNED_PAYLOAD, SigningKeys, encode_key, encode_query, sign_headers
 from tests.data.raw_client import Got, RawClient
 from tests.data.scripted_store import ScriptedStore
+from tests.servers import over_tls
 
 __all__ = ["APP", "EVERY", "NOW", "Clock", "Rig", "deny", "policy", "request", "rule", "running"]
 
@@ -376,7 +377,7 @@ async def running(
     handler = data_handler(plane, Terms(trusted, unsigned_content_type, signatures))
     server = HttpServer(rig.counted(handler), head_seconds=head_seconds)
     rig.server = server
-    rig.port = await server.listen("127.0.0.1", 0)
+    rig.port = await server.listen("127.0.0.1", 0, over_tls.listener())
     try:
         yield rig
     finally:

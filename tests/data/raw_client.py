@@ -8,7 +8,11 @@ import socket
 import struct
 import termios
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
+
+from tests.servers import over_tls
+from tests.servers.over_tls import ClientTls
 
 __all__ = ["Got", "RawClient", "held_by_client"]
 
@@ -37,11 +41,14 @@ class Got:
 
 
 class RawClient:
-    """One connection. `window` bounds the receive buffer, for readers that do not read."""
+    """One connection, by TLS where the listeners of this run have it, but for those on a path and `plain` ones.
+    `window` bounds the receive buffer, for readers that do not read."""
 
-    def __init__(self, port: int, window: int | None = None) -> None:
-        self._port = port
-        self.sock = socket.socket()
+    def __init__(self, place: int | Path, window: int | None = None, *, plain: bool = False) -> None:
+        self._address = str(place) if isinstance(place, Path) else ("127.0.0.1", place)
+        self.sock = socket.socket(socket.AF_UNIX if isinstance(place, Path) else socket.AF_INET)
+        trust = None if plain or isinstance(place, Path) else over_tls.client()
+        self._tls = None if trust is None else ClientTls(trust)
         if window is not None:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
         self.sock.setblocking(False)
@@ -51,18 +58,27 @@ class RawClient:
 
     async def __aenter__(self) -> Self:
         try:
-            await asyncio.get_running_loop().sock_connect(self.sock, ("127.0.0.1", self._port))
+            await asyncio.get_running_loop().sock_connect(self.sock, self._address)
+            if self.sock.family == socket.AF_INET:
+                self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            while self._tls is not None and not self._tls.agree():
+                await self.send(b"")
+                self._tls.take(await asyncio.get_running_loop().sock_recv(self.sock, 65536))
+            await self.send(b"")
         except OSError:
             self.sock.close()
             raise
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self.sock.close()
 
     async def send(self, data: bytes) -> None:
-        await asyncio.get_running_loop().sock_sendall(self.sock, data)
+        await asyncio.get_running_loop().sock_sendall(self.sock, self.encrypted(data))
+
+    def encrypted(self, data: bytes) -> bytes:
+        """What has to go over the socket for it, in this order."""
+        return data if self._tls is None else self._tls.encrypt(data)
 
     async def receive(self, most: int = 65536) -> bytes:
         """What is there next; empty at the end, which may have been a reset."""
@@ -71,11 +87,19 @@ class RawClient:
             return data
         try:
             async with asyncio.timeout(15):
-                data = await asyncio.get_running_loop().sock_recv(self.sock, most)
+                data = await self._read(most)
         except ConnectionError:
             self.reset = True
             data = b""
         self.ended = self.ended or not data
+        return data
+
+    async def _read(self, most: int) -> bytes:
+        loop = asyncio.get_running_loop()
+        if self._tls is None:
+            return await loop.sock_recv(self.sock, most)
+        while (data := self._tls.decrypt(most)) is None:
+            self._tls.take(await loop.sock_recv(self.sock, most))
         return data
 
     async def rest(self) -> bytes:

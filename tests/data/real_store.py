@@ -11,6 +11,7 @@ from gateway.backends.upstream import StoreUpstream
 from gateway.core.backend import BackendSpec
 from tests.backends.fault_server import CREDENTIALS, Script, Seen, fault_server
 from tests.data.harness import APP, Rig, running
+from tests.servers import over_tls
 
 __all__ = ["before"]
 
@@ -19,8 +20,8 @@ __all__ = ["before"]
 async def before(script: Script, **options: Any) -> AsyncIterator[tuple[Rig, Seen]]:
     """`script` is the store's side of each connection; `options` are the backend's. Unsigned requests act as an app."""
     async with fault_server(script) as seen, running(trusted=APP) as rig:
-        endpoint = f"http://127.0.0.1:{seen.port}"
-        spec = BackendSpec.resolve("lab", PROFILES["generic"], CREDENTIALS, endpoint=endpoint, **options)
+        options = {"endpoint": seen.url, "ca_file": over_tls.authorities()} | options
+        spec = BackendSpec.resolve("lab", PROFILES["generic"], CREDENTIALS, **options)
         upstream = StoreUpstream([spec])
         rig.plane.upstream = upstream
         try:

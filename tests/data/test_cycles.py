@@ -21,6 +21,7 @@ from gateway.core.revocation_target import FeedKind
 from tests.backends.fault_server import CREDENTIALS, Peer, fault_server, reply
 from tests.data.harness import Rig, request, running
 from tests.data.transfers_in_work import until
+from tests.servers import over_tls
 
 TIMES = 3
 
@@ -68,7 +69,8 @@ async def store(peer: Peer) -> None:
 @asynccontextmanager
 async def before_a_store() -> AsyncIterator[Rig]:
     async with fault_server(store) as seen, running() as rig:
-        spec = BackendSpec.resolve("lab", PROFILES["generic"], CREDENTIALS, endpoint=f"http://127.0.0.1:{seen.port}")
+        place = {"endpoint": seen.url, "ca_file": over_tls.authorities()}
+        spec = BackendSpec.resolve("lab", PROFILES["generic"], CREDENTIALS, **place)
         rig.plane.upstream = upstream = StoreUpstream([spec])
         try:
             yield rig

@@ -38,6 +38,7 @@ from gateway.server.listener import HttpServer
 from gateway.wire.sig.sigv4 import SKEW
 from tests.data.harness import APP, Rig, deny, policy, request, rule, running
 from tests.data.raw_client import RawClient
+from tests.servers import over_tls
 
 pytestmark = pytest.mark.skipif("config.getoption('--without-plans')", reason="there are none")
 
@@ -114,7 +115,7 @@ async def twins() -> AsyncIterator[Twin]:
             "nobody": lambda: request("GET", "/reports/a.txt"),
             "nobody, marked": lambda: _marked(rig, "/reports/b.txt", {}),
         }
-        plain = await other.listen("127.0.0.1", 0)
+        plain = await other.listen("127.0.0.1", 0, over_tls.listener())
         try:
             yield Twin(rig, plain, heads, link, key)
         finally:

@@ -103,14 +103,15 @@ async def test_what_is_sent_into_a_slow_answer_waits_outside(app: Rig) -> None:
     """A client that goes on sending while its request is at the store fills its own memory, not ours."""
     stuck = asyncio.Event()
     app.store.script(Scripted(200, {}, [stuck, b"x"], length=1))
-    with socket.create_connection(("127.0.0.1", app.port)) as client:
-        client.sendall(request("GET", "/reports/a"))
-        client.setblocking(False)
+    async with app.client() as client:
+        await client.send(request("GET", "/reports/a"))
         sent = idle = 0
+        piece = b""
         while sent < 64 * 1024**2 and idle < 200:
+            piece = piece or client.encrypted(b"x" * 65536)
             try:
-                sent += client.send(b"x" * 65536)
-                idle = 0
+                taken = client.sock.send(piece)
+                sent, idle, piece = sent + taken, 0, piece[taken:]
             except BlockingIOError:
                 idle += 1
             await asyncio.sleep(0)

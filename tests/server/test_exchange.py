@@ -22,6 +22,7 @@ from gateway.splice.pump import small_answers
 from gateway.wire.replies import Reply
 from tests.data.harness import Rig, request
 from tests.data.scripted_store import Scripted
+from tests.servers import over_tls
 
 
 async def test_continue_is_said_when_the_body_is_wanted(rig: Rig) -> None:
@@ -132,7 +133,8 @@ async def test_a_cut_counts_what_left(rig: Rig) -> None:
         await asyncio.sleep(0)  # the loop closes the socket in its next turn, before a client elsewhere could read on
         seen = len(await client.rest())
     [record] = await rig.recorded(1)
-    assert seen == record.bytes_out
+    below_tls = 0 if over_tls.listener() is None else 256 * 1024  # where nobody can look
+    assert seen <= record.bytes_out <= seen + below_tls
 
 
 async def test_a_connection_serves_one_request_after_another(rig: Rig) -> None:

@@ -71,7 +71,7 @@ async def test_a_handshake_that_does_not_come_ends_the_connection(rig: Rig) -> N
     assert rig.server is not None
     hasty = HttpServer(rig.server.handle, head_seconds=0.05)
     port = await hasty.listen("127.0.0.1", 0, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
-    async with RawClient(port) as client:
+    async with RawClient(port, plain=True) as client:
         assert b"" == await client.rest()
     await hasty.close()
 

@@ -32,6 +32,7 @@ from tests.data.raw_client import Got, RawClient, held_by_client
 from tests.data.real_store import before
 from tests.data.scripted_store import Scripted
 from tests.data.transfers_in_work import until
+from tests.servers import over_tls
 
 WRITE = frozenset({Action.WRITE})
 
@@ -264,7 +265,7 @@ async def test_t7_a_stores_redirect_is_not_followed() -> None:
         await peer.request()
         await peer.send(reply(b"metadata of the machine"))
 
-    async with fault_server(elsewhere) as target:
+    async with fault_server(elsewhere, plain=True) as target:
 
         async def redirecting(peer: Peer) -> None:
             await peer.request()
@@ -277,7 +278,7 @@ async def test_t7_a_stores_redirect_is_not_followed() -> None:
             assert b"metadata" not in got.body
             async with (
                 aiohttp.ClientSession() as session,
-                session.get(f"http://127.0.0.1:{store.port}/") as followed,
+                session.get(store.url, ssl=over_tls.client() or True) as followed,
             ):
                 assert b"metadata of the machine" == await followed.read()  # control
             assert 1 == target.connections
@@ -493,7 +494,7 @@ async def test_t14_a_body_without_length_or_chunks_is_a_502() -> None:
         got = await rig.ask("GET", "/reports/a")
         assert (502, Outcome.UPSTREAM_FAILED) == (got.status, (await rig.last()).outcome)
         assert b"half" not in got.body
-        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{seen.port}/") as taken:
+        async with aiohttp.ClientSession() as session, session.get(seen.url, ssl=over_tls.client() or True) as taken:
             assert b"half of the obj" == await taken.read()  # control
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -14,6 +13,7 @@ from gateway.core.request import RawRequest
 from gateway.data.state.forwarding import Undeclared
 from gateway.telemetry.metrics import Metrics
 from tests.data.harness import Rig
+from tests.data.raw_client import RawClient
 
 FIELDS = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "True-Client-IP", "CF-Connecting-IP")
 ALL = (ip_network("127.0.0.0/8"),)
@@ -63,15 +63,11 @@ async def test_a_declared_proxy_that_speaks_of_it_in_another_field_is_told(rig: 
 async def test_a_proxy_on_a_unix_socket_can_be_declared(rig: Rig, tmp_path: Path) -> None:
     """Its clients are told apart then, and all one nobody before, of which it is told."""
     assert rig.server is not None
-    path = str(tmp_path / "s")
-    await rig.server.listen_on_path(path)
+    path = tmp_path / "s"
+    await rig.server.listen_on_path(str(path))
 
     async def ask() -> str:
-        async with rig.client() as client:
-            client.sock.close()
-            client.sock = socket.socket(socket.AF_UNIX)
-            client.sock.setblocking(False)
-            client.sock.connect(path)
+        async with RawClient(path) as client:
             await client.send(b"GET /s/x HTTP/1.1\r\nHost: gw\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n")
             await client.answer()
         return (await rig.last()).peer

@@ -23,6 +23,7 @@ from gateway.telemetry.metrics import Metrics
 from tests.data.harness import Rig, request
 from tests.data.raw_client import RawClient
 from tests.server.test_tls import certificate
+from tests.servers import over_tls
 
 HERE, THERE = ip_address("127.0.0.1"), ip_address("192.0.2.1")
 HEADERS = {
@@ -40,7 +41,7 @@ async def listening(
     assert rig.server is not None
     peer_limit = Peers(lambda: most, lambda peer: peer in trusted, rig.plane.metrics)
     server = HttpServer(rig.server.handle, head_seconds=10.0, peer_limit=peer_limit)
-    port = await server.listen("127.0.0.1", 0, tls)
+    port = await server.listen("127.0.0.1", 0, tls or over_tls.listener())
     try:
         yield port
     finally:

@@ -1,0 +1,1 @@
+"""A directory that is put first on the path of processes which are to find no uvloop."""
