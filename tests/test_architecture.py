@@ -51,9 +51,27 @@ def _name(path: Path) -> str:
     return path.relative_to(_ROOT).as_posix()
 
 
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
+def _nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(_tree(path)))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def read_once() -> Iterator[None]:
+    """Each file's tree is made once for all tests here, and given back: it is a hundred megabytes."""
+    yield
+    _tree.cache_clear()
+    _nodes.cache_clear()
+
+
 def _imports(path: Path) -> Iterator[str]:
     """The full names of all modules that a file imports, wherever in it."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in _nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -97,7 +115,7 @@ def test_there_are_four_exception_classes() -> None:
     """A reason says what went wrong; a new class needs an `except` that only it satisfies."""
     classes = {}
     for path in _SOURCES:
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in _nodes(path):
             if isinstance(node, ast.ClassDef):
                 classes[node.name] = [ast.unparse(base) for base in node.bases]
     errors = {"Exception", "BaseException"} | {name for name in dir(__builtins__) if name.endswith("Error")}
@@ -155,11 +173,11 @@ def test_every_test_says_its_law() -> None:
 
 def test_files_and_functions_stay_small() -> None:
     """At most 280 statements a file and 35 a function: what has to be understood counts, not its spacing."""
-    files = {_name(path): _statements(ast.parse(path.read_text())) for path in _SOURCES}
+    files = {_name(path): _statements(_tree(path)) for path in _SOURCES}
     functions = {
         f"{_name(path)}:{node.name}": _statements(node)
         for path in _SOURCES
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in _nodes(path)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
     assert {} == {name: count for name, count in files.items() if count > 280}
@@ -346,7 +364,7 @@ def _imports_of_ours() -> dict[str, set[str]]:
 
 
 def _named(path: Path, ours: Collection[str]) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in _nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in ours)
         elif isinstance(node, ast.ImportFrom) and node.module in ours:

@@ -17,12 +17,21 @@ from tests.e2e.place import Place, noise
 _FILES = {"a.txt": b"a", "sub/b.bin": noise(200_000), "sub/deeper/ü c.txt": b"c" * 10, "empty": b""}
 
 
+@pytest.fixture(scope="module")
+def filled() -> set[str]:
+    """The buckets that the files are in by now."""
+    return set()
+
+
 @pytest.fixture
-def folder(place: Place) -> str:
-    for name, body in _FILES.items():
-        place.put("album/" + name, body)
-    place.put("album-private/secret.txt", b"secret")
-    place.put("secret.txt", b"secret")
+def folder(place: Place, filled: set[str]) -> str:
+    """A link of each test's own to files that none of them changes."""
+    if place.bucket not in filled:
+        for name, body in _FILES.items():
+            place.put("album/" + name, body)
+        place.put("album-private/secret.txt", b"secret")
+        place.put("secret.txt", b"secret")
+        filled.add(place.bucket)
     return place.link(prefix="album/").url
 
 

@@ -81,10 +81,13 @@ def _made(rng: random.Random, stack: Stack, place: Attacked) -> Sent:
     return replace(stack(rng, Signer(pair, place.now)), stack=stack.__name__)
 
 
-async def genuine(place: Attacked, count: int, seed: int) -> Tally:
-    """Requests of every client, each of which must have its full effect: the right bytes in the right place."""
+async def genuine(place: Attacked, count: int, seed: int, until: int | None = None) -> Tally:
+    """Requests of every client, each of which must have its full effect: the right bytes in the right place. Ends early
+    after `until` refusals."""
     rng, tally = random.Random(seed), Tally()
     for number in range(count):
+        if until is not None and tally.refused >= until:
+            break
         turn, free = divmod(number, 4)
         stack = FREE[free - 1] if free else CLIENTS[turn % len(CLIENTS)]
         sent = _made(rng, stack, place)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 __all__ = ["RunningStore"]
@@ -24,27 +25,36 @@ class RunningStore:
 
     def client(self, **changes: Any) -> Any:
         """A boto3 client (SigV4, path style, checksums only when required); `changes` go to its `Config`."""
-        import boto3
-        from botocore.config import Config
-
-        settings: dict[str, Any] = {
-            "signature_version": "s3v4",
-            "s3": {"addressing_style": "path"},
-            "request_checksum_calculation": "when_required",
-            "response_checksum_validation": "when_required",
-            "retries": {"total_max_attempts": 1},
-        }
-        return boto3.client(
-            "s3",
-            endpoint_url=self.endpoint,
-            aws_access_key_id=self.access_key,
-            aws_secret_access_key=self.secret_key,
-            region_name=self.region,
-            config=Config(**(settings | changes)),
-        )
+        return _make_client(self, **changes) if changes else _plain_client(self)
 
     def make_bucket(self, name: str | None = None) -> str:
         """A new bucket, under a name that no other test uses unless one is given."""
         bucket = name or f"test-{os.getpid()}-{next(_numbers)}"
         self.client().create_bucket(Bucket=bucket)
         return bucket
+
+
+@cache
+def _plain_client(store: RunningStore) -> Any:
+    return _make_client(store)
+
+
+def _make_client(store: RunningStore, **changes: Any) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    settings: dict[str, Any] = {
+        "signature_version": "s3v4",
+        "s3": {"addressing_style": "path"},
+        "request_checksum_calculation": "when_required",
+        "response_checksum_validation": "when_required",
+        "retries": {"total_max_attempts": 1},
+    }
+    return boto3.client(
+        "s3",
+        endpoint_url=store.endpoint,
+        aws_access_key_id=store.access_key,
+        aws_secret_access_key=store.secret_key,
+        region_name=store.region,
+        config=Config(**(settings | changes)),
+    )
