@@ -9,6 +9,7 @@ emptied is sent as null.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
@@ -26,6 +27,8 @@ Shape = str | bool | list[str] | dict[str, str]
 
 _OF_A_PLACE: Final = frozenset({"bucket", "key", "prefix"})
 """What one text says, as the command line has it: `BUCKET/KEY`, or `BUCKET/PREFIX/` for all that is below."""
+
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 
 _SAID_OTHERWISE: Final = frozenset({"overwrite"})
 """`on_conflict` says it."""
@@ -118,7 +121,8 @@ def show_place(view: Mapping[str, Any]) -> str:
 def read(fields: Sequence[Field], form: Form) -> dict[str, Any]:
     """The body that makes something: what the form says, and nothing of what it leaves empty."""
     found = ((field, _value(field, form)) for field in fields)
-    return {field.name: value for field, value in found if value not in (None, field.set)}
+    # A nought is said, and is no box that is not ticked.
+    return {field.name: value for field, value in found if value is not None and value is not field.set}
 
 
 def defaults(fields: Sequence[Field]) -> dict[str, Any]:
@@ -218,7 +222,7 @@ def _value(field: Field, form: Form) -> Any:
         case "secret":
             return form.exact(field.name) or None
         case "number":
-            return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else text or None
+            return int(text) if _NUMBER.fullmatch(text) else text or None
         case "json":
             try:
                 return orjson.loads(text) if text else None

@@ -46,6 +46,15 @@ def test_what_is_empty_is_not_sent() -> None:
     assert expected == forms.read(FIELDS, full)
 
 
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("0", 0), ("-4", -4), ("+3", 3), ("007", 7), ("9" * 19, "9" * 19), ("three", "three"), ("²", "²")],
+)
+def test_what_was_typed_as_a_number_is_sent(text: str, number: object) -> None:
+    """Whatever it is, so that the API says what is wrong: a nought that was dropped would set no limit at all."""
+    assert {"uses": number} == forms.read(FIELDS, said(("uses", text)))
+
+
 def test_a_box_that_stands_for_a_default_is_sent_when_it_is_not_ticked() -> None:
     """Else it could not be taken away; ticked, it says nothing new."""
     fields = (forms.Field("credentials", "flag", set=True), forms.Field("once", "flag"))
