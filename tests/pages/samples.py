@@ -157,6 +157,15 @@ SAMPLES: Final[dict[str, Callable[[Look], Page]]] = {
         look, title="Fotos", folders=[], entries=_entries(), view=FolderView(grid=True), free=False
     ),
     "folder-found": lambda look: folder_page(look, title="Reports", folders=[], entries=[], view=FolderView(find="x")),
+    "folder-found-nothing-yet": lambda look: folder_page(
+        look,
+        title="Reports",
+        folders=[],
+        entries=[],
+        view=FolderView(find="x"),
+        following="?find=x&cursor=c",
+        block=10000,
+    ),
     "folder-empty": lambda look: folder_page(look, title="Reports", folders=[], entries=[]),
     "password": lambda look: refusal_page(look, Reason.PASSWORD_REQUIRED, "r1"),
     "password-wrong": lambda look: refusal_page(look, Reason.PASSWORD_WRONG, "r1"),

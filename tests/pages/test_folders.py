@@ -47,6 +47,17 @@ def test_nothing_found_is_not_an_empty_folder() -> None:
     assert ["x"] == [one["value"] for one in reader.all("input") if one.get("name") == "find"]
 
 
+def test_nothing_found_yet_is_not_nothing() -> None:
+    """Of a long folder a part is searched at a time: where it goes on, nobody is told that no name contains that."""
+    reader = Reader(page(view=FolderView(find="x"), following="?find=x&cursor=c", block=10000))
+    assert "Among these 10000 entries no name contains that, but the folder goes on." in reader.text
+    assert "No name here" not in reader.text
+    assert "Search the next ones" in reader.text
+    last = Reader(page(view=FolderView(find="x"), block=1500, begun=True))
+    assert "No name here contains that." in last.text
+    assert "empty" not in Reader(page(following="?cursor=c")).text, "names that are not shown are names"
+
+
 @pytest.mark.parametrize(
     ("params", "view"),
     [
