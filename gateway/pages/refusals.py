@@ -153,6 +153,7 @@ NEXT_STEPS: Final[Mapping[Reason, str]] = MappingProxyType(
 _WRONG: Final = frozenset(
     {Reason.PASSWORD_WRONG, Reason.CODE_WRONG, Reason.BAD_ADDRESS, Reason.SIGN_IN_FAILED, Reason.NOT_A_HOLDER}
 )
+_ENTRANCES: Final = frozenset({Reason.PASSWORD_REQUIRED, Reason.TERMS_NOT_ACCEPTED, Reason.HOLDER_REQUIRED})
 _ASKS: Final = Asks("code")
 _OTHERWISE: Final = "tell_operator"
 _TEMPLATES: Final = MappingProxyType(
@@ -171,9 +172,11 @@ _TEMPLATES: Final = MappingProxyType(
 
 def refusal_texts(look: Look) -> Mapping[str, str]:
     """What a page's script says where a request was refused: a text for each public reason that a person can do
-    something about. Of all others the name is enough, for whoever runs the service."""
-    told = (reason for reason, step in NEXT_STEPS.items() if step != _OTHERWISE)
-    return {name: look.language.text(f"reasons.{name}") for name in (public_reason(one).value for one in told)}
+    something about. Of all others the name is enough, for whoever runs the service. What is asked for by a page of its
+    own was given before this one was shown, and counts no more: that page comes when this one is loaded again."""
+    told = dict.fromkeys(public_reason(reason) for reason, step in NEXT_STEPS.items() if step != _OTHERWISE)
+    text = look.language.text
+    return {one.value: text("upload.load_again" if one in _ENTRANCES else f"reasons.{one.value}") for one in told}
 
 
 def refusal_page(

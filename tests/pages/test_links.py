@@ -247,5 +247,7 @@ def test_upload_page_brings_its_refusals(code: str) -> None:
     brought = json.loads(box["data-texts"])
     for reason in (Reason.TYPE_NOT_ALLOWED, Reason.OBJECT_EXISTS, Reason.USED_UP, Reason.REVOKED, Reason.TOO_LARGE):
         assert languages()[code].texts[f"reasons.{reason.value}"] == brought[reason.value]
+    for reason in (Reason.PASSWORD_REQUIRED, Reason.HOLDER_REQUIRED, Reason.TERMS_NOT_ACCEPTED):
+        assert languages()[code].texts["upload.load_again"] == brought[reason.value], "its own page asks for it"
     assert not {"upstream_refused", "malformed_xml"} & brought.keys()
     assert languages()[code].texts["upload.failed"] == brought["failed"]
