@@ -25,6 +25,7 @@ from gateway.core.token import SecretHash
 from gateway.data.state.bandwidth import BandwidthShaper
 from gateway.data.state.grants import Grants
 from gateway.data.state.guess_limiter import GuessLimiter, Turns
+from gateway.data.state.known_parts import KnownParts
 from gateway.data.state.memory_budget import MemoryBudget
 from gateway.data.state.names import Names
 from gateway.data.state.password_threads import Passwords
@@ -158,6 +159,7 @@ class DataPlane:
         default_factory=lambda: LRUCache(_STANDINGS)
     )
     upload_locks: UploadLocks = field(default_factory=UploadLocks)
+    known_parts: KnownParts = field(default_factory=KnownParts)
     body_memory: MemoryBudget = field(default_factory=MemoryBudget)
     archive_memory: MemoryBudget = field(default_factory=lambda: MemoryBudget(_LISTS_ROOM))
     part_memory: MemoryBudget = field(default_factory=lambda: MemoryBudget(_PARTS_ROOM))

@@ -99,7 +99,8 @@ class PartsStore(ScriptedStore):
         named = re.findall(rb"<PartNumber>(\d+)</PartNumber><ETag>&?(?:quot;)?\"?([0-9a-f]{32})", seen.body)
         body = b""
         for number, etag in named:
-            assert hashlib.md5(parts[int(number)]).hexdigest() == etag.decode()
+            if hashlib.md5(parts[int(number)]).hexdigest() != etag.decode():
+                return xml("<Error><Code>InvalidPart</Code></Error>", 400)
             body += parts[int(number)]
         assert named
         del self.uploads[upload]

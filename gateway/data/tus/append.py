@@ -10,9 +10,6 @@ of whatever is stored, and before the object appears.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import field, replace
@@ -31,30 +28,6 @@ from gateway.wire.s3.multipart import MAX_PARTS, PART_SIZE, Part, part_size
 T = TypeVar("T")
 
 _PIECE: Final = 256 * 1024
-
-
-async def verify_checksum(source: AsyncIterator[bytes], checksum: tuple[str, bytes]) -> AsyncIterator[bytes]:
-    """The same bytes, the last of them only once all are known to match.
-
-    Raises:
-        Refused: CHECKSUM_MISMATCH.
-    """
-    algorithm, expected = checksum
-    digest = None if algorithm == "crc32" else hashlib.new(algorithm, usedforsecurity=False)
-    crc, held = 0, b""
-    async for chunk in source:
-        if digest is None:
-            crc = zlib.crc32(chunk, crc)
-        else:
-            digest.update(chunk)
-        if held:
-            yield held
-        held = chunk
-    found = crc.to_bytes(4, "big") if digest is None else digest.digest()
-    if not hmac.compare_digest(found, expected):
-        raise Refused(Reason.CHECKSUM_MISMATCH, f"the body does not match its {algorithm}")
-    if held:
-        yield held
 
 
 class Arriving:
@@ -197,10 +170,13 @@ class Progress:
     told: Callable[[int], None] | None = None
     etag: str = ""
     ahead: list[Part] = field(default_factory=list)
+    recalled: int = 0
 
-    def hold(self, parts: Sequence[Part]) -> None:
-        """Know the parts that the store holds, in order: those without a gap, and those ahead of it."""
-        self.parts = [part for place, part in enumerate(parts, 1) if part.number == place]
+    def hold(self, parts: Sequence[Part], recalled: int = 0) -> None:
+        """Know the parts that the store holds, in order: those without a gap, and those ahead of it. The first ones may
+        be `recalled`, not listed now."""
+        self.recalled = recalled
+        self.parts[:] = [part for place, part in enumerate(parts, 1) if part.number == place]
         self.ahead = list(parts[len(self.parts) :])
 
     @property
@@ -407,14 +383,25 @@ class Progress:
     async def _complete(self) -> None:
         """Make the parts an object."""
         try:
-            etag = await self.store.complete(
-                self.state.parts_id or "", self.parts, self.standing, only_new=self.only_new
-            )
+            etag = await self._join()
         except Refused as refused:
             if refused.reason in {Reason.OBJECT_EXISTS, Reason.REVOKED}:
                 await self.give_up()
             raise
         await self._finish(etag)
+
+    async def _join(self) -> str:
+        """Have the parts joined. A store that refuses may have other ones than were recalled: then as it lists them."""
+        parts_id = self.state.parts_id or ""
+        try:
+            return await self.store.complete(parts_id, self.parts, self.standing, only_new=self.only_new)
+        except Refused as refused:
+            if not self.recalled or refused.reason is not Reason.UPSTREAM_REFUSED:
+                raise
+            self.hold(await self.store.parts(parts_id) or ())
+            if self.stored != self.state.length:
+                raise
+        return await self.store.complete(parts_id, self.parts, self.standing, only_new=self.only_new)
 
     async def _finish(self, etag: str) -> None:
         """Write down that the object is there, for a client that did not get the answer."""

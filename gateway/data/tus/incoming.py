@@ -9,6 +9,9 @@ with a checksum is here whole and checked before anybody sees it; a large one is
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import zlib
 from collections.abc import AsyncIterator
 
 from gateway.core.reasons import Reason, Refused
@@ -16,7 +19,7 @@ from gateway.core.request import ObjectRequest, UploadStep
 from gateway.core.values import dataclass
 from gateway.data.state.memory_budget import Portion
 from gateway.data.state.transfers import Permit
-from gateway.data.tus.append import Arriving, Progress, verify_checksum
+from gateway.data.tus.append import Arriving, Progress
 from gateway.data.upcoming import Upcoming
 from gateway.wire.links.tus_state import HEAD_BYTES
 from gateway.wire.s3.multipart import PART_SIZE
@@ -62,7 +65,7 @@ class Incoming:
         Raises:
             Refused: CHECKSUM_MISMATCH.
         """
-        return source if self.step.checksum is None else verify_checksum(source, self.step.checksum)
+        return source if self.step.checksum is None else _verify_checksum(source, self.step.checksum)
 
     async def arrange(self, source: AsyncIterator[bytes], progress: Progress) -> Arriving:
         """The body's bytes, as far as they may follow what is there.
@@ -84,6 +87,30 @@ class Incoming:
                 raise Refused(Reason.TOO_LARGE, "a body with a checksum is above what the store takes at once")
             return Arriving(source, declared, self.reserve, staged=True)
         return Arriving.of(await _read_checked(source))
+
+
+async def _verify_checksum(source: AsyncIterator[bytes], checksum: tuple[str, bytes]) -> AsyncIterator[bytes]:
+    """The same bytes, the last of them only once all are known to match.
+
+    Raises:
+        Refused: CHECKSUM_MISMATCH.
+    """
+    algorithm, expected = checksum
+    digest = None if algorithm == "crc32" else hashlib.new(algorithm, usedforsecurity=False)
+    crc, held = 0, b""
+    async for chunk in source:
+        if digest is None:
+            crc = zlib.crc32(chunk, crc)
+        else:
+            digest.update(chunk)
+        if held:
+            yield held
+        held = chunk
+    found = crc.to_bytes(4, "big") if digest is None else digest.digest()
+    if not hmac.compare_digest(found, expected):
+        raise Refused(Reason.CHECKSUM_MISMATCH, f"the body does not match its {algorithm}")
+    if held:
+        yield held
 
 
 async def _bound(source: AsyncIterator[bytes], room: int, reason: Reason) -> AsyncIterator[bytes]:

@@ -80,15 +80,24 @@ class Loading:
         if self.permit.attempt.now >= state.expires_at:
             await shield(progress.give_up())
             raise Refused(Reason.UPLOAD_EXPIRED, "the upload has expired")
-        if state.parts_id is not None and not state.done:
-            if ahead is None:
-                parts = await store.parts(state.parts_id)
-            else:
-                parts = await store.part(state.parts_id, progress.number_at(ahead))
-            if parts is None:
-                return await _without_parts(progress)
-            progress.hold(parts)
-        return progress
+        if state.parts_id is None or state.done or await self._list_parts(progress, state.parts_id, ahead):
+            return progress
+        return await _without_parts(progress)
+
+    async def _list_parts(self, progress: Progress, parts_id: str, ahead: int | None) -> bool:
+        """Know the parts that the store holds, or that one; False if it has no such upload any more."""
+        store, known = progress.store, self.plane.known_parts
+        if ahead is not None:
+            one = await store.part(parts_id, progress.number_at(ahead))
+            progress.hold(one or ())
+            return one is not None
+        before = known.of(store.upload, parts_id)
+        parts = await store.parts(parts_id, after=len(before))
+        if parts is None:
+            return False
+        progress.hold([*before, *(part for part in parts if part.number > len(before))], recalled=len(before))
+        known.keep(store.upload, parts_id, progress.parts)
+        return True
 
 
 async def _without_parts(progress: Progress) -> Progress:

@@ -63,7 +63,7 @@ class TusStore:
         self._request = request
         self._record = f"{route.bucket.prefix}{RESERVED}/{upload}"
         self._capabilities = route.backend.capabilities
-        self._upload = upload
+        self.upload = upload
         self._etag: str | None = None
 
     @property
@@ -80,7 +80,7 @@ class TusStore:
 
     def set_aside(self) -> None:
         """Put the bytes of a partial upload beside its record, under a name that no caller can ask for."""
-        self._route = self._route.at(f"{RESERVED}/{_ASIDE}{self._upload}")
+        self._route = self._route.at(f"{RESERVED}/{_ASIDE}{self.upload}")
 
     @property
     def copies_parts(self) -> bool:
@@ -164,10 +164,10 @@ class TusStore:
         call = self._object_call(Operation.CREATE_MULTIPART_UPLOAD, {"uploads": ""})
         return read_initiated(await self._ask(call, b""))
 
-    async def parts(self, parts_id: str) -> list[Part] | None:
-        """The parts that the store holds, in order; None if it knows no such upload."""
+    async def parts(self, parts_id: str, after: int = 0) -> list[Part] | None:
+        """The parts that the store holds, in order, those `after` a number at least; None if it has no such upload."""
         found: list[Part] = []
-        marker = ""
+        marker = str(after) if after else ""
         while True:
             page = await self._parts(parts_call(self._place, parts_id, marker))
             if page is None:

@@ -8,7 +8,19 @@ import pytest
 
 from gateway.core.intake import Intake
 from tests.data.harness import NOW, Rig
-from tests.data.uploading import WRITE, create, later, metadata, offset, patch
+from tests.data.parts_store import PartsStore
+from tests.data.uploading import (
+    BODY,
+    PART,
+    WRITE,
+    create,
+    created,
+    later,
+    metadata,
+    offset,
+    patch,
+    store_of,
+)
 
 KEY = f"{int(NOW)}-{'0a' * 16}"
 NAMED = metadata(filename="a.txt")
@@ -52,6 +64,49 @@ async def test_a_key_is_for_one_upload(rig: Rig) -> None:
         rig, f"/s/{await rig.link(prefix='in/', actions=WRITE)}", 6, Upload_Metadata=NAMED, Upload_Key=KEY
     )
     assert got.header("location").partition("=")[2] != other.header("location").partition("=")[2]
+
+
+def listed(rig: Rig) -> list[str]:
+    """Behind which parts the store was asked for parts, in order."""
+    queries = [dict(seen.call.query) for seen in rig.store.seen if seen.call.method == "GET"]
+    return [query.get("part-number-marker", "") for query in queries if "uploadId" in query]
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("heeded", [True, False])
+async def test_a_step_lists_the_parts_behind_those_that_are_known(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, heeded: bool
+) -> None:
+    """What it was told before is not told again, however long the upload; a store that tells all the same does no
+    harm. What another gateway has stored meanwhile counts."""
+    if not heeded:
+        told = PartsStore._list_parts
+        monkeypatch.setattr(PartsStore, "_list_parts", lambda store, parts, after: told(store, parts, 0))
+    address = await created(rig, await rig.link(actions=WRITE), len(BODY))
+    for at in range(0, 3 * PART, PART):
+        assert 204 == (await patch(rig, address, at, BODY[at : at + PART])).status
+    [(_, parts)] = store_of(rig).uploads.values()
+    parts[4] = BODY[3 * PART : 4 * PART]
+    assert 4 * PART == await offset(rig, address)
+    assert 204 == (await patch(rig, address, 4 * PART, BODY[4 * PART :])).status
+    assert ["", "", "1", "2", "3", "4"][-len(listed(rig)) :] == listed(rig)
+    assert BODY == rig.store.stored("inside/a.txt")
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("size", [PART, PART - 1])
+async def test_a_part_that_was_sent_again_elsewhere_is_found_at_the_end(rig: Rig, size: int) -> None:
+    """The object has what the store holds by then; one of another size than was known makes no object."""
+    address = await created(rig, await rig.link(actions=WRITE), len(BODY))
+    for at in range(0, 2 * PART, PART):
+        assert 204 == (await patch(rig, address, at, BODY[at : at + PART])).status
+    [(_, parts)] = store_of(rig).uploads.values()
+    parts[1] = b"x" * size
+    got = await patch(rig, address, 2 * PART, BODY[2 * PART :])
+    whole = size == PART
+    assert (204 if whole else 502) == got.status
+    assert (b"x" * size + BODY[PART:] if whole else None) == rig.store.stored("inside/a.txt")
+    assert len(BODY) - PART + size == await offset(rig, address)
 
 
 @pytest.mark.parametrize("key", ["", "x", "1-0a", f"{int(NOW)}-XY", f"{int(NOW)}-{'0a' * 15}", "0a" * 20])
