@@ -28,7 +28,7 @@ demo: .venv/runtime.stamp
 	$(BIN)/gateway demo $(ARGS)
 
 test: .venv/dev.stamp .tools/tools.stamp
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not helm and not browser$(if $(SLOW),, and not slow)" $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not helm and not browser$(if $(SLOW),, and not slow)" $(ARGS)
 
 # Pages, previews, media, uploads and the console in Chromium and Firefox.
 browser: .venv/dev.stamp .tools/tools.stamp

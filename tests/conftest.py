@@ -22,6 +22,10 @@ from tests.servers.seaweedfs import seaweedfs_store
 from tests.servers.store import RunningStore
 from tests.servers.swift import swift_store
 
+_LONG: Final = tuple(
+    f"tests/{name}"
+    for name in ("linear/", "control/test_openapi.py", "replicas/", "clients/", "e2e/", "ops/", "cli/", "fuzz/")
+)
 _WITHOUT_UVLOOP: Final = Path(__file__).parent / "servers" / "without_uvloop"
 
 # Laws are about values; how long one example takes says only how busy the machine is.
@@ -76,6 +80,11 @@ def pytest_configure(config: pytest.Config) -> None:
         directory = TemporaryDirectory()
         config.add_cleanup(directory.cleanup)
         over_tls.begin(Path(directory.name))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long by itself comes first, so that no worker is left with it when the others have ended."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
 
 
 @pytest.hookimpl(wrapper=True)
