@@ -337,3 +337,20 @@ async def test_parts_come_by_whichever_replica(rig: Rig) -> None:
         assert (len(BODY), BODY) == (await offset(other, address), store.stored("inside/a.txt"))
         await other.settled()
         assert (1, len(BODY)) == await received(one, grant)
+
+
+async def test_replicas_that_take_turns_know_of_each_others_parts() -> None:
+    """Each has seen other parts than it stored itself, and one is sent again through whoever has not: the object is
+    what the store holds."""
+    state, store, again = open_memory(), PartsStore(), b"x" * PART
+    async with running(state=state, store=store) as one, running(state=state, store=store) as other:
+        token, _ = await one.granted(actions=WRITE)
+        await other.plane.follower.catch_up()
+        address = await created(one, token, len(BODY))
+        for number in range(1, COUNT):
+            turn = (one, other)[number % 2]
+            assert 204 == (await patch(turn, address, PART * (number - 1), part(number))).status
+            assert [PART * number] * 2 == [await offset(rig, address) for rig in (one, other)]
+        assert 204 == (await patch(one, address, PART, again, Upload_Ahead="1")).status
+        assert 204 == (await patch(other, address, PART * (COUNT - 1), part(COUNT))).status
+        assert part(1) + again + BODY[2 * PART :] == store.stored("inside/a.txt")
