@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import http.client
 import secrets
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.servers.gateway import RunningGateway
+from tests.servers.gateway import RunningGateway, await_ready
 from tests.servers.process import free_ports, running
 from tests.servers.store import RunningStore
 
@@ -104,21 +102,6 @@ def fleet(
         for gateway, port, child in started:
             await_ready(gateway, port, child.poll)
         yield Fleet([gateway for gateway, _, _ in started], store, bucket)
-
-
-def await_ready(gateway: RunningGateway, port: int, ended: object, within: float = 30.0) -> None:
-    """Return when `/readyz` says so; raises AssertionError with the log's end if it never does."""
-    deadline = time.monotonic() + within
-    while time.monotonic() < deadline and ended() is None:  # type: ignore[operator]
-        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
-            try:
-                connection.request("GET", "/readyz")
-                if connection.getresponse().status == 200:
-                    return
-            except OSError:
-                pass
-        time.sleep(0.05)
-    raise AssertionError(f"the gateway is not ready: {gateway.log()[-3000:]}")
 
 
 def refused_by(status: int) -> bool:

@@ -7,7 +7,7 @@ import json
 import secrets
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,11 +165,12 @@ def gateway_before(
             child.pid,
             buckets,
         )
-        _await_ready(gateway, control, child.poll, within)
+        await_ready(gateway, control, child.poll, within)
         yield gateway
 
 
-def _await_ready(gateway: RunningGateway, port: int, ended: Any, within: float = 30.0) -> None:
+def await_ready(gateway: RunningGateway, port: int, ended: Callable[[], int | None], within: float = 30.0) -> None:
+    """Return when `/readyz` says so; raises AssertionError with the log's end if it never does."""
     deadline = time.monotonic() + within
     while time.monotonic() < deadline and ended() is None:
         with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
