@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.core.intake import ANY_FILES, Intake, allows_type, canonical_type
@@ -42,3 +44,33 @@ def test_what_holds_files_back_narrows(fields: dict) -> None:
     assert Intake(**fields).narrows
     assert not Intake(rename=True, undo=60.0, message="hello").narrows
     assert not ANY_FILES.narrows
+
+
+@pytest.mark.parametrize(
+    ("less", "more"),
+    [
+        (Intake(max_files=2), Intake(max_files=3)),
+        (Intake(max_files=3), Intake()),
+        (Intake(total_bytes=10), Intake(total_bytes=11)),
+        (Intake(types=("image/png",)), Intake(types=("image/*",))),
+        (Intake(types=("image/png",)), Intake()),
+        (Intake(names="{date}"), Intake()),
+        (Intake(), Intake(rename=True)),
+        (Intake(blind=True), Intake()),
+        (Intake(undo=5.0), Intake(undo=6.0)),
+        (Intake(), Intake(undo=1.0)),
+    ],
+)
+def test_what_lets_less_in_is_within_what_lets_more_in(less: Intake, more: Intake) -> None:
+    """And within itself, and never the other way round, in each field; what is said to uploaders is no matter."""
+    assert less.within(more)
+    assert not more.within(less)
+    for one in (less, more):
+        assert one.within(one)
+        assert replace(one, message="welcome").within(one)
+
+
+def test_another_template_of_names_is_neither_less_nor_more() -> None:
+    """Nobody can tell which of two gives more."""
+    one, other = Intake(names="{date}"), Intake(names="{uploader}")
+    assert (False, False) == (one.within(other), other.within(one))

@@ -16,6 +16,7 @@ from gateway.core.source import (
     from_identity,
     from_key,
     from_sidecar,
+    holders_of,
     session_of,
     source_behind,
 )
@@ -119,3 +120,12 @@ def test_as_what_a_session_was_asked_for() -> None:
     assert ("billing-role", "") == session_of(from_identity(HERE, *WHO))
     assert session_of(from_entry(HERE, TOKEN)) is None
     assert session_of(()) is None
+
+
+def test_all_who_held_the_keys_before_it_are_known() -> None:
+    """However many sessions stand one behind the other, the nearest first; of any other source nobody is."""
+    first = key(from_entry(HERE, TOKEN), "billing")
+    second = key(from_key(HERE, first, "lake", "nightly"), "etl")
+    third = from_key(HERE, second, "", "hourly")
+    assert ["app:etl", "app:billing"] == holders_of(third)
+    assert [] == holders_of(from_entry(HERE, TOKEN)) == holders_of(())
