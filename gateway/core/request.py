@@ -6,7 +6,7 @@ There is one canonical request object, for tokens, headers, presigned queries an
 
 from __future__ import annotations
 
-from collections.abc import KeysView, Mapping
+from collections.abc import Iterable, KeysView, Mapping
 from dataclasses import field
 from enum import StrEnum
 from types import MappingProxyType
@@ -160,6 +160,13 @@ class RawRequest:
     def header(self, name: str) -> str | None:
         """The value of a header that may come once; the first one if it came more often."""
         return self._first.get(name)
+
+    def with_values(self, values: Iterable[tuple[int, str]]) -> RawRequest:
+        """The same with other values of the headers at these places."""
+        headers = list(self.headers)
+        for place, value in values:
+            headers[place] = headers[place][0], value
+        return RawRequest(self.method, self.path, self.query, tuple(headers), self.version)
 
     def names(self) -> KeysView[str]:
         """Which headers came."""

@@ -248,9 +248,9 @@ class S3Call:
             self.request, self.grant, attempt, as_of, self.verified, self.form, self.at_store, self.credentials
         )
 
-    def alike(self, request: ObjectRequest, attempt: Attempt, as_of: int, verified: Verified | None) -> S3Call:
+    def alike(self, attempt: Attempt, as_of: int, verified: Verified | None) -> S3Call:
         """The same call, made by a request that is alike and has a proof of its own."""
-        return S3Call(request, self.grant, attempt, as_of, verified, None, self.at_store, self.credentials)
+        return S3Call(self.request, self.grant, attempt, as_of, verified, None, self.at_store, self.credentials)
 
     def own_fields(self, request_id: str) -> Fields:
         """The headers of every answer on this face."""

@@ -18,29 +18,27 @@ from gateway.core.attempt import Attempt
 from gateway.core.intake import ANY_FILES
 from gateway.core.policy import only_time_can_end
 from gateway.core.reasons import Refused
-from gateway.core.request import RawRequest
 from gateway.core.route import Route
 from gateway.core.values import dataclass
 from gateway.data.call import Call, S3Call
 from gateway.data.plane import DataPlane, Snapshot, Terms
 from gateway.data.presented import NothingPresented, Presented, SignedPresented, TokenPresented
 from gateway.data.state.records import Account
-from gateway.data.steps.authenticate import prove_again, stands
+from gateway.data.steps.authenticate import prove_alike, stands
 from gateway.data.steps.authorise import authorise, authorise_same
 from gateway.data.steps.verify import leaves_type_unsigned
 from gateway.server.exchange import ClientExchange
-from gateway.wire.likeness import differing_fields, read_alike
-from gateway.wire.sig.credentials import SigV4Header, SigV4Query, read_again
+from gateway.wire.likeness import differing_fields, read_in_common
+from gateway.wire.sig.credentials import SigV4Header, SigV4Query
 from gateway.wire.sig.sigv4 import KnownCanonical, require_fresh
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What was found for a head, which said `raw`, and what it rests on. `local` says that the caller's address was
-    none. `canonical` is what was signed, of which those that are alike sign other values. `lasting` is whether
-    `only_time_can_end` what is allowed."""
+    """What was found for a head, or for all that are alike, and what it rests on. `local` says that the caller's
+    address was none. `signed` is what was presented by one of them, `canonical` what is signed of all. `lasting` is
+    whether `only_time_can_end` what is allowed."""
 
-    raw: RawRequest | None
     snapshot: Snapshot
     terms: Terms
     local: bool
@@ -66,8 +64,8 @@ def follow(plane: DataPlane, snapshot: Snapshot, terms: Terms, account: Account)
     if plan.snapshot is not snapshot or not stands(plane, call.grant, call.credentials):
         return None
     attempt = call.attempt.again(exchange.peer, account.now)
-    if exchange.raw is not plan.raw:
-        found = _prove_anew(plane, plan, exchange, attempt, as_of)
+    if exchange.differing is not None:
+        found = _prove_anew(plane, plan, exchange, exchange.differing, attempt, as_of)
         if found is None:
             return None
         call = found
@@ -84,29 +82,34 @@ def follow(plane: DataPlane, snapshot: Snapshot, terms: Terms, account: Account)
     return call, plan.route if found_now == plan.route else found_now  # what was made for a route is made for that one
 
 
-def _prove_anew(plane: DataPlane, plan: _Plan, exchange: ClientExchange, attempt: Attempt, as_of: int) -> S3Call | None:
+def _prove_anew(  # noqa: PLR0917 (what `follow` has at hand)
+    plane: DataPlane,
+    plan: _Plan,
+    exchange: ClientExchange,
+    differing: tuple[bytes, ...],
+    attempt: Attempt,
+    as_of: int,
+) -> S3Call | None:
     """The call of a request that is alike, if it proves the same by a signature of its own; None if the steps have to
     say why it does not.
 
     It becomes the plan of its own head once that comes again: most that are signed anew never do, and would push out
     those that come often.
     """
-    call, raw, signed, verified = plan.call, exchange.raw, plan.signed, None
-    if raw is None or not isinstance(call, S3Call):
+    call, canonical, signed, verified = plan.call, plan.canonical, plan.signed, None
+    if not isinstance(call, S3Call):
         return None
-    request = read_alike(call.request, raw)
     if signed is not None:
         key = call.credentials or call.grant
-        if key is None or plan.canonical is None or not isinstance(signed, SigV4Header):
+        if key is None or canonical is None:
             return None
-        try:
-            signed = read_again(signed, raw)
-            verified = prove_again(plane, key, signed, request, attempt.now, plan.canonical)
-        except Refused:
+        proved = prove_alike(plane, key, canonical, differing, attempt.now)
+        if proved is None:
             return None
-    found = call.alike(request, attempt, as_of, verified)
+        signed, verified = proved
+    found = call.alike(attempt, as_of, verified)
     if exchange.comes_again():
-        exchange.remember(replace(plan, raw=raw, call=found, signed=signed))
+        exchange.remember(replace(plan, call=found, signed=signed))
     return found
 
 
@@ -146,9 +149,12 @@ def keep(
         alike = may_be_alike and exchange.like_comes_again()
         if may_be_alike and not (exchange.comes_again() or alike):
             return
-        if alike and isinstance(signed, SigV4Header):
-            canonical = KnownCanonical.of(signed, raw, differing_fields(raw))
+        if alike and isinstance(signed, SigV4Header) and call.verified is not None:
+            canonical = KnownCanonical.of(signed, raw, differing_fields(raw), call.verified)
         local, lasting = exchange.peer is None, only_time_can_end(snapshot.policy, call.grant, call.attempt)
-        plan = _Plan(exchange.raw, snapshot, terms, local, signed, canonical, call, route, lasting, exchange.extra)
-        if not (alike and exchange.remember_alike(plan)):
-            exchange.remember(plan)
+        plan = _Plan(snapshot, terms, local, signed, canonical, call, route, lasting, exchange.extra)
+        if alike and (signed is None or canonical is not None):
+            in_common = replace(call, request=read_in_common(call.request))
+            if exchange.remember_alike(replace(plan, call=in_common)):
+                return
+        exchange.remember(plan)

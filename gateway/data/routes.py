@@ -51,20 +51,18 @@ def data_handler(
 
     async def handle(connection: Connection, arrival: IncomingRequest) -> None:
         peer = connection.peer
-        raw = arrival.raw
-        if raw is not None:
+        if arrival.fault is None:
             snapshot = plane.snapshot
             believed = is_trusted(peer, snapshot.trusted_proxies, trusted_socket=snapshot.trusted_socket)
-            undeclared.notice(peer, raw, believed=believed)
-            if believed:
-                named = raw.header_values("x-forwarded-for")
+            undeclared.notice(peer, arrival.names(), believed=believed)
+            if believed and arrival.raw is not None:
+                named = arrival.raw.header_values("x-forwarded-for")
                 peer = client_address(peer, named, snapshot.trusted_proxies, trusted_socket=snapshot.trusted_socket)
         exchange = ClientExchange(connection, arrival, new_request_id(), peer)
         target = arrival.target
         if (target in _FIXED or target.startswith(ASSETS_AT) or MARK in target) and _only_asks(arrival):
-            fixed = (
-                None if _names_bucket(arrival, plane) else await _fixed_reply(target, raw, plane, exchange.request_id)
-            )
+            named_bucket, raw = _names_bucket(arrival, plane), arrival.raw
+            fixed = None if named_bucket else await _fixed_reply(target, raw, plane, exchange.request_id)
             if fixed is not None:
                 with suppress(Refused):  # the client has gone: there is no record to make
                     await exchange.send(fixed)

@@ -80,7 +80,8 @@ class ClientExchange:
     """One HTTP exchange. Counts are of body bytes that really crossed the socket's edge.
 
     `address` is the caller's as it is recorded, and `address_class` what limits count it by (`address_texts`). `note`
-    is what was noted of an earlier request with this very head, or with one like it; None if nothing was.
+    is what was noted of an earlier request with this very head, or with one like it; None if nothing was. `differing`
+    is in what the heads differ, None if they are the same.
     """
 
     __slots__ = (
@@ -90,6 +91,7 @@ class ClientExchange:
         "_connection",
         "_kept",
         "_left",
+        "_misread",
         "_refusing",
         "accepted_terms",
         "address",
@@ -100,11 +102,12 @@ class ClientExchange:
         "client_side",
         "continued",
         "cut_reason",
+        "differing",
         "extra",
         "first_byte_at",
+        "method",
         "note",
         "peer",
-        "raw",
         "request_id",
         "started",
         "status",
@@ -117,8 +120,8 @@ class ClientExchange:
         self.request_id = request_id
         self.peer = peer
         self.address, self.address_class = connection.peer_texts if peer is connection.peer else address_texts(peer)
-        self.raw: RawRequest | None = arrival.raw
-        self.note = arrival.note
+        self._misread: RawRequest | None = None
+        self.method, self.note, self.differing = arrival.method, arrival.note, arrival.differing
         self.started = False  # whether the head of an answer was sent
         self.status = 0
         self.bytes_in = 0
@@ -137,6 +140,11 @@ class ClientExchange:
         self._kept = False
         self.client_side = False  # whether one of the methods here waits for the client
 
+    @property
+    def raw(self) -> RawRequest | None:
+        """What the head says; of one that could not be read, what decides the form of the answer."""
+        return self._misread or self._arrival.raw
+
     def read_head(self) -> RawRequest:
         """Step 1's raw material.
 
@@ -148,7 +156,7 @@ class ClientExchange:
             return arrival.raw
         # Of a malformed head, only the kind of its path is kept: it decides the form of the answer.
         place = "/s/" if arrival.target.startswith("/s/") else "/"
-        self.raw = RawRequest(arrival.method, place, "", ())
+        self._misread = RawRequest(arrival.method, place, "", ())
         raise arrival.fault or Refused(Reason.BAD_REQUEST, "no head")
 
     @property

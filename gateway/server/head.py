@@ -34,10 +34,9 @@ class KnownHeads:
     def __init__(self, most: int = _MOST_KNOWN) -> None:
         self._most = most
         self._found: OrderedDict[bytes, IncomingRequest] = OrderedDict()
-        self._once: set[int] = set()
-        """Hashes of heads that came once, and of their first lines with their lengths: one that has the hash of another
-        is kept a little too early."""
-        self._alike: OrderedDict[tuple[str, int], tuple[IncomingRequest, AlikeHeads]] = OrderedDict()
+        self._once = _Once(most)
+        self._like_once = _Once(most)
+        self._alike: OrderedDict[tuple[bytes, int], tuple[IncomingRequest, AlikeHeads]] = OrderedDict()
 
     def find(self, wire: bytes) -> IncomingRequest | None:
         """A request like the one that came with this head, with what was noted of it. Its body has yet to come."""
@@ -49,38 +48,28 @@ class KnownHeads:
 
     def comes_again(self, wire: bytes) -> bool:
         """Whether this was asked of the same head lately: who asks first keeps nothing of what comes but once."""
-        return wire in self._found or self._came(hash(wire))
+        return wire in self._found or self._once.came(hash(wire))
 
     def like_comes_again(self, wire: bytes) -> bool:
         """The same of any head with its first line and its length: most that are asked for once are not asked for in
         another way, either."""
-        name = _line_and_length(wire.decode("latin-1"))
-        return name in self._alike or self._came(hash(name))
-
-    def _came(self, mark: int) -> bool:
-        if mark in self._once:
-            self._once.remove(mark)
-            return True
-        if len(self._once) >= 2 * self._most:
-            self._once.clear()
-        self._once.add(mark)
-        return False
+        name = _line_and_length(wire)
+        return name in self._alike or self._like_once.came(hash(name))
 
     def find_alike(self, wire: bytes) -> IncomingRequest | None:
         """What this head says, if one that is alike was remembered, with what was noted of that one."""
         if not self._alike:
             return None
-        head = wire.decode("latin-1")
-        name = _line_and_length(head)
+        name = _line_and_length(wire)
         known = self._alike.get(name)
         if known is None:
             return None
         request, heads = known
-        raw = heads.read(head)
-        if raw is None:
+        differing = heads.read(wire)
+        if differing is None:
             return None
         self._alike.move_to_end(name)
-        return request.again(raw)
+        return request.alike(heads, differing)
 
     def keep(self, wire: bytes, request: IncomingRequest) -> None:
         """Remember what this head says, and the note, in place of what was unused for longest."""
@@ -91,13 +80,12 @@ class KnownHeads:
 
     def keep_alike(self, wire: bytes, request: IncomingRequest, note: object) -> bool:
         """Remember what heads like this one say, with this note; unless there can be none, or it cannot be told."""
-        head = wire.decode("latin-1")
-        heads = None if request.raw is None else AlikeHeads.of(request.raw, head)
+        heads = None if request.raw is None else AlikeHeads.of(request.raw, wire)
         if heads is None:
             return False
-        kept = request.again(request.raw)
+        kept = request.alike(heads, ())
         kept.note = note
-        name = _line_and_length(head)
+        name = _line_and_length(wire)
         self._alike[name] = kept, heads
         self._alike.move_to_end(name)
         if len(self._alike) > self._most:
@@ -105,8 +93,30 @@ class KnownHeads:
         return True
 
 
-def _line_and_length(head: str) -> tuple[str, int]:
-    return head[: head.find("\r")], len(head)
+class _Once:
+    """What came once, by hashes: that which has the hash of another is taken for it. No more than what is kept of what
+    comes again: else, where many come in turn, each would be kept and pushed out before it comes the next time."""
+
+    __slots__ = ("_marks", "_most")
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._marks: set[int] = set()
+
+    def came(self, mark: int) -> bool:
+        """Whether this came before, and is told now; else it is noted."""
+        marks = self._marks
+        if mark in marks:
+            marks.remove(mark)
+            return True
+        if len(marks) >= self._most:
+            marks.clear()
+        marks.add(mark)
+        return False
+
+
+def _line_and_length(head: bytes) -> tuple[bytes, int]:
+    return head[: head.find(b"\r")], len(head)
 
 
 class HeadReader:

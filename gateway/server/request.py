@@ -8,7 +8,7 @@ Law: a body ends whole or broken, and its reader learns which.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, KeysView, Mapping
 from typing import Final
 
 from gateway.core.reasons import Refused
@@ -16,6 +16,7 @@ from gateway.core.request import RawRequest
 from gateway.eager import Signal
 from gateway.wire.http.chunked import Chunks
 from gateway.wire.http.target import raw_request
+from gateway.wire.likeness import AlikeHeads
 
 
 class IncomingBody:
@@ -144,14 +145,29 @@ _NO_BODY: Final = IncomingBody(0)
 
 
 class IncomingRequest:
-    """One request. `raw` is its head as HTTP allows it, or `fault` is why HTTP does not.
+    """One request. `raw` is its head as HTTP allows it, or `fault` is why HTTP does not. A head that is like known
+    `heads` is read by them: `differing` is in what it differs, and what it says is put together (`said`) once somebody
+    asks.
 
     `keep_alive` is whether the client means to go on with the connection afterwards. `note` is what others have learned
     from the head, kept with it. `length` is that of the body, None if its coding says where it ends. `asks_first` is
     whether the client waits for leave to send it: from HTTP/1.0 that means nothing (RFC 9110, 10.1.1).
     """
 
-    __slots__ = ("asks_first", "body", "fault", "keep_alive", "length", "method", "note", "raw", "target", "version")
+    __slots__ = (
+        "asks_first",
+        "body",
+        "differing",
+        "fault",
+        "heads",
+        "keep_alive",
+        "length",
+        "method",
+        "note",
+        "said",
+        "target",
+        "version",
+    )
 
     def __init__(
         self,
@@ -166,33 +182,57 @@ class IncomingRequest:
         self.target = target
         self.version = version
         self.keep_alive = keep_alive
-        self.raw: RawRequest | None = None
+        self.said: RawRequest | None = None
+        self.heads: AlikeHeads | None = None
+        self.differing: tuple[bytes, ...] | None = None
         self.fault: Refused | None = None
         self.note: object = None
         self.length: int | None = None
         self.asks_first = False
         try:
-            self.raw = raw_request(method, target, fields, version)
+            self.said = raw = raw_request(method, target, fields, version)
         except Refused as fault:
             # Where such a request ends, and so where the next one begins, is as doubtful (RFC 9112, 6.3).
             self.fault = fault
             self.keep_alive = False
             self.body = IncomingBody(None)
             return
-        length = self.raw.header("content-length")
-        chunked = length is None and self.raw.header("transfer-encoding") is not None
+        length = raw.header("content-length")
+        chunked = length is None and raw.header("transfer-encoding") is not None
         self.length = None if chunked else int(length or 0)
         self.body = IncomingBody(self.length) if self.length != 0 else _NO_BODY
-        self.asks_first = version >= (1, 1) and (self.raw.header("expect") or "").lower() == "100-continue"
+        self.asks_first = version >= (1, 1) and (raw.header("expect") or "").lower() == "100-continue"
 
-    def again(self, raw: RawRequest | None = None) -> IncomingRequest:
-        """Another request with the same head, whose body has yet to come; without a body, all of them are one. With
-        `raw`: one whose head is like it, and says that."""
-        if raw is None and self.length == 0:
+    @property
+    def raw(self) -> RawRequest | None:
+        """What the head says."""
+        if self.said is None and self.heads is not None and self.differing is not None:
+            self.said = self.heads.raw(self.differing)
+        return self.said
+
+    def names(self) -> KeysView[str]:
+        """Which headers came, of a head that could be read."""
+        if self.heads is not None:
+            return self.heads.names()
+        return {}.keys() if self.said is None else self.said.names()
+
+    def again(self) -> IncomingRequest:
+        """Another request with the same head, whose body has yet to come; without a body, all of them are one."""
+        if self.length == 0 and self.heads is None:
             return self
+        return self._another(self.raw, None, None)
+
+    def alike(self, heads: AlikeHeads, differing: tuple[bytes, ...]) -> IncomingRequest:
+        """Another request whose head is like this one's, but for what differs."""
+        return self._another(None, heads, differing)
+
+    def _another(
+        self, raw: RawRequest | None, heads: AlikeHeads | None, differing: tuple[bytes, ...] | None
+    ) -> IncomingRequest:
         other = IncomingRequest.__new__(IncomingRequest)
         other.method, other.target, other.version = self.method, self.target, self.version
-        other.keep_alive, other.raw, other.fault, other.note = self.keep_alive, raw or self.raw, self.fault, self.note
+        other.said, other.heads, other.differing = raw, heads, differing
+        other.keep_alive, other.fault, other.note = self.keep_alive, self.fault, self.note
         other.length, other.asks_first = self.length, self.asks_first
         other.body = IncomingBody(self.length) if self.length != 0 else _NO_BODY
         return other

@@ -25,7 +25,7 @@ __all__ = ["ALLOWED", "CASES", "SMALL", "Case", "Place", "place_before"]
 SMALL, MIB, LARGE = 4096, 1024**2, 8 * 1024**2
 _KEYS = 100
 _FEW = 4
-_ANEW = 2000
+_ANEW = 6000
 """More than the heads that the gateway remembers."""
 _TABLE: Final = {
     "Effect": "Allow",

@@ -39,7 +39,7 @@ from gateway.wire.http.disposition import clean_filename, content_disposition
 from gateway.wire.http.form_data import Form, FormParser
 from gateway.wire.http.media import read_type, sandbox_of
 from gateway.wire.http.negotiate import prefers_html, prefers_json
-from gateway.wire.likeness import AlikeHeads, differing_fields, read_alike
+from gateway.wire.likeness import AlikeHeads, common_part, differing_fields, read_in_common
 from gateway.wire.links.archive import Member, TarArchive, ZipArchive
 from gateway.wire.links.archive_names import MemberNames, note
 from gateway.wire.links.tus import is_resumable, override, parts_fields, read_step
@@ -58,7 +58,7 @@ from gateway.wire.s3.xml import Reader
 from gateway.wire.sig import sigv2, sigv4
 from gateway.wire.sig.aws_chunked import ChunkedDecoder, read_trailers
 from gateway.wire.sig.checksums import BodyChecks, crc32c, crc64nvme
-from gateway.wire.sig.credentials import Scope, auth_fields, read_again, read_credentials, timestamp
+from gateway.wire.sig.credentials import Scope, auth_fields, read_credentials, timestamp
 from gateway.wire.sig.post_policy import Condition, FormPolicy, SizeRange, read_form, verify_form
 from gateway.wire.understood import require_understood
 from tests.linear.case import Case, Thunk, byte_by_byte, fed
@@ -849,32 +849,34 @@ def an_older_signature_over_much(n: int) -> Thunk:
 
 
 @case(
-    "wire.likeness:AlikeHeads wire.likeness:differing_fields wire.likeness:read_alike wire.sig.sigv4:KnownCanonical"
-    " wire.sig.credentials:read_again",
+    "wire.likeness:AlikeHeads wire.likeness:common_part wire.likeness:differing_fields wire.likeness:read_in_common"
+    " wire.sig.sigv4:KnownCanonical wire.sig.credentials:SignedAlike",
     200,
 )
 def a_request_like_another_of_many_fields(n: int) -> Thunk:
-    signed = (
-        ("authorization", authorization()),
-        ("x-amz-date", "20260102T000000Z"),
-        ("x-amz-content-sha256", "UNSIGNED-PAYLOAD"),
+    ours = [(f"y-{number}", "v") for number in range(n)]
+    given = sigv4.sign_headers(
+        KEYS, sigv4.SigningKeys(), method="GET", host=HOST[1], path="/bkt/k", region="r", now=DAY
     )
-    one, other = (
-        raw("", *((f"y-{number}", "v") for number in range(n)), ("traceparent", mark * n), *signed) for mark in "ab"
-    )
+    one, other = (raw("", *ours, ("traceparent", mark * n), *given) for mark in "ab")
     heads = [
-        "".join(["GET / HTTP/1.1", *(f"\r\n{name}: {value}" for name, value in each.headers)]) for each in (one, other)
+        "".join(["GET / HTTP/1.1", *(f"\r\n{name}: {value}" for name, value in each.headers)]).encode()
+        for each in (one, other)
     ]
-    request = parse(one)
+    request, keys = parse(one), sigv4.SigningKeys()
     presented = read_credentials(request.auth)
+    proved = sigv4.verify(presented, one, KEYS.secret_key, now=DAY, keys=keys)  # type: ignore[arg-type]
 
     def run() -> None:
         alike = AlikeHeads.of(one, heads[0])
         assert alike is not None
-        assert other == alike.read(heads[1])
-        read_alike(request, other)
-        read_again(presented, other)  # type: ignore[arg-type]
-        sigv4.KnownCanonical.of(presented, one, differing_fields(one)).filled(other)  # type: ignore[arg-type]
+        differing = alike.read(heads[1])
+        assert differing is not None
+        assert other == alike.raw(differing)
+        assert common_part(other) == read_in_common(request).raw
+        known = sigv4.KnownCanonical.of(presented, one, differing_fields(one), proved)  # type: ignore[arg-type]
+        assert known is not None
+        known.verify(known.signed.read(differing), differing, KEYS.secret_key, now=DAY, keys=keys)
 
     return run
 
@@ -1172,7 +1174,7 @@ NOT_COUNTED = {
         core.token:secret_access_key core.units:format_duration core.units:format_instant core.attempt:address_class
         core.attempt:address_texts core.attempt:unmap core.pattern:names_any wire.links.tus:takes_back
         wire.links.tus_state:keyed_upload wire.links.visitor:opens_page wire.links.visitor:reads_index wire.links.program:Program wire.http.date:http_date
-        wire.sig.credentials:read_again core.units:whole_number
+        core.units:whole_number
     """,
     _VALUES: """
         wire.s3.multipart:CompletedPart wire.s3.batch_delete:DeleteOutcome wire.s3.batch_delete:DeleteRequest wire.s3.batch_delete:Doomed wire.s3.batch_delete:Tag

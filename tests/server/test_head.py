@@ -187,3 +187,16 @@ def test_what_is_known_of_heads_that_are_alike_is_bounded() -> None:
         assert arrival is not None
         given.keep_alike(arrival, str(number))
     assert [True, False, True] == [known.find_alike(head) is not None for head in heads]
+
+
+@remembering
+@pytest.mark.parametrize(("many", "comes_again"), [(3, True), (4, False)])
+def test_of_what_comes_in_turn_no_more_is_kept_than_comes_again_in_time(*, many: int, comes_again: bool) -> None:
+    """More heads than are kept would push each other out before they come again: then none of them is worth it."""
+    known = KnownHeads(3)
+    heads = [signed(X_Request_Id=str(number)) for number in range(many)]
+    likes = [signed(X_Request_Id="a" * number) for number in range(many)]
+    assert [False] * many == [known.comes_again(head) for head in heads]
+    assert [False] * many == [known.like_comes_again(head) for head in likes]
+    assert [comes_again] * many == [known.comes_again(head) for head in heads]
+    assert [comes_again] * many == [known.like_comes_again(head) for head in likes]

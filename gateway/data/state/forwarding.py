@@ -10,12 +10,12 @@ counted; nothing else changes, as anybody may send such fields.
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 import structlog
 
 from gateway.core.attempt import Address
-from gateway.core.request import RawRequest
 from gateway.telemetry.metrics import Metrics
 
 _BELIEVED: Final = "x-forwarded-for"
@@ -35,11 +35,12 @@ class Undeclared:
         self._shown = shown
         self._told: set[Address | None] = set()
 
-    def notice(self, peer: Address | None, raw: RawRequest, *, believed: bool) -> None:
-        """`believed` says that this peer is a trusted proxy; a client that a believed field names is not asked for."""
-        if _FIELDS.isdisjoint(raw.names()):
+    def notice(self, peer: Address | None, names: AbstractSet[str], *, believed: bool) -> None:
+        """`names` are of the fields that came. `believed` says that this peer is a trusted proxy; a client that a
+        believed field names is not asked for."""
+        if _FIELDS.isdisjoint(names):
             return
-        found = _FIELDS & raw.names()
+        found = _FIELDS & names
         if believed and _BELIEVED in found:
             return
         self._metrics.count_ignored_forwarding()

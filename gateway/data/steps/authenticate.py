@@ -35,7 +35,13 @@ from gateway.data.presented import (
 )
 from gateway.data.state.guess_limiter import TOKEN_GUESSES
 from gateway.data.steps.password import prove_password
-from gateway.data.steps.verify import leaves_type_unsigned, verify_signature, verify_signed_form, version_of
+from gateway.data.steps.verify import (
+    leaves_type_unsigned,
+    verify_alike,
+    verify_signature,
+    verify_signed_form,
+    version_of,
+)
 from gateway.wire.sig.credentials import Signed, SigV4Header
 from gateway.wire.sig.post_policy import SignedForm
 from gateway.wire.sig.sigv4 import KnownCanonical, Verified
@@ -135,17 +141,18 @@ def stands(plane: DataPlane, grant: Grant | None, credentials: Grant | None) -> 
     return known[0] is credentials and known[1] is plane.grants.known_now(credentials.link) and known[2] is grant
 
 
-def prove_again(  # noqa: PLR0917 (as `resolve`)
-    plane: DataPlane, key: Grant, signed: SigV4Header, request: ObjectRequest, now: float, canonical: KnownCanonical
-) -> Verified | None:
-    """What `resolve` would prove of a request that is alike and signed alike to one whose `key` it found.
-
-    Raises:
-        Refused: as `resolve`.
-    """
-    require_session(key, signed.session_token)
-    secret = plane.grants.secret_of(key, signed.access_key_id)
-    return verify_signature(signed, request, secret, now, canonical)
+def prove_alike(
+    plane: DataPlane, key: Grant, known: KnownCanonical, differing: Sequence[bytes], now: float
+) -> tuple[SigV4Header, Verified] | None:
+    """What `resolve` would read and prove of a request that is alike to one whose `key` it found, and of which the rest
+    is `known`; None if it may refuse."""
+    try:
+        signed = known.signed.read(differing)
+        require_session(key, signed.session_token)
+        verified = verify_alike(known, signed, differing, plane.grants.secret_of(key, signed.access_key_id), now)
+    except Refused:
+        return None
+    return None if verified is None else (signed, verified)
 
 
 async def find_link(plane: DataPlane, presented: TokenPresented, peer: Address | None, now: float) -> ResolvedLink:

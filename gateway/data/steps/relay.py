@@ -75,7 +75,7 @@ async def _bodiless(permit: Permit, answer: Answer, headers: Fields, own: Fields
     exchange = permit.exchange
     if answer.status < 300 and exchange.bytes_in:
         permit.consumed = True
-    if exchange.raw is None or exchange.raw.method != "HEAD":
+    if exchange.method != "HEAD":
         await exchange.send_whole(answer.status, headers, b"", own)
         return
     length = whole_number(answer.headers.get("content-length", ""))

@@ -5,6 +5,7 @@ Refuses to own the arithmetic (`gateway.wire.sig.sigv4`, `gateway.wire.sig.sigv2
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from gateway.core.attempt import SignatureVersion
@@ -22,22 +23,30 @@ def version_of(signed: Signed | SignedForm) -> SignatureVersion:
     return "v2" if isinstance(signed, SigV2Header | SigV2Query | SigV2Form) else "v4"
 
 
-def verify_signature(
-    signed: Signed, request: ObjectRequest, secret: str, now: float, known: sigv4.KnownCanonical | None = None
-) -> sigv4.Verified | None:
+def verify_signature(signed: Signed, request: ObjectRequest, secret: str, now: float) -> sigv4.Verified | None:
     """Prove that the holder of `secret` signed this very request; None for SigV2, which says nothing about bodies.
-    `known` is of a request that is alike.
 
     Raises:
         Refused: BAD_SIGNATURE, CLOCK_SKEWED, SIGNATURE_EXPIRED, UNSIGNED_HEADER.
     """
     match signed:
         case SigV4Header() | SigV4Query():
-            return sigv4.verify(signed, request.raw, secret, now=now, keys=_KEYS, known=known)
+            return sigv4.verify(signed, request.raw, secret, now=now, keys=_KEYS)
         case SigV2Header() | SigV2Query():
             host_bucket = request.place.bucket if request.virtual_host else None
             sigv2.verify(signed, request.raw, secret, now=now, bucket_from_host=host_bucket)
             return None
+
+
+def verify_alike(
+    known: sigv4.KnownCanonical, signed: SigV4Header, differing: Sequence[bytes], secret: str, now: float
+) -> sigv4.Verified | None:
+    """The same of a request that is alike to one of which this is `known`; None if that has to be asked.
+
+    Raises:
+        Refused: CLOCK_SKEWED.
+    """
+    return known.verify(signed, differing, secret, now=now, keys=_KEYS)
 
 
 def leaves_type_unsigned(signed: Signed, request: ObjectRequest) -> bool:

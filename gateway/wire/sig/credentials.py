@@ -225,24 +225,45 @@ def read_credentials(auth: AuthFields, *, services: frozenset[str] = _S3_ONLY) -
         raise Refused(Reason.CREDENTIALS_MALFORMED, str(fault)) from None
 
 
-def read_again(before: SigV4Header, raw: RawRequest) -> SigV4Header:
-    """What `read_credentials` says of a request that is alike (`gateway.wire.likeness`) to one of which it said
-    `before`: signature, time and session are its own.
+@dataclass(frozen=True, slots=True, repr=False)
+class SignedAlike:
+    """What `read_credentials` says of requests that are alike (`gateway.wire.likeness`): what it said of one of them,
+    `before`, but for signature, time and session. Those stand at their places among the values that differ."""
 
-    Raises:
-        Refused: as `read_credentials`.
-    """
-    moment, token = raw.header("x-amz-date"), raw.header(_SESSION_TOKEN)
-    authorization = raw.header("authorization")
-    try:
-        if moment is None:
-            moment = _as_timestamp(raw.header_values("date"))
-        signed_at = _dated(before.scope, moment, _S3_ONLY)
-    except ValueError as fault:
-        raise Refused(Reason.CREDENTIALS_MALFORMED, str(fault)) from None
-    return SigV4Header(
-        before.scope, before.signed_headers, (authorization or "")[-_SIGNATURE:], moment, signed_at, token
-    )
+    before: SigV4Header
+    signature: int
+    time: int
+    session_token: int | None
+    by_date: bool
+    """Whether the time is that of `Date`."""
+
+    @classmethod
+    def of(cls, before: SigV4Header, raw: RawRequest, names: Sequence[str]) -> SignedAlike | None:
+        """`names` are those of the fields that differ; None if what is presented stands elsewhere as well."""
+        by_date = raw.header("x-amz-date") is None
+        time, token = "date" if by_date else "x-amz-date", before.session_token
+        if not {"authorization", time, *([] if token is None else [_SESSION_TOKEN])}.issubset(names):
+            return None
+        at = {name: place for place, name in enumerate(names)}
+        return cls(before, at["authorization"], at[time], at.get(_SESSION_TOKEN), by_date)
+
+    def read(self, differing: Sequence[bytes]) -> SigV4Header:
+        """What the request presents that has these values.
+
+        Raises:
+            Refused: as `read_credentials`.
+        """
+        before, moment, place = self.before, differing[self.time].decode(), self.session_token
+        try:
+            if self.by_date:
+                moment = _as_timestamp([moment])
+            signed_at = _dated(before.scope, moment, _S3_ONLY)
+        except ValueError as fault:
+            raise Refused(Reason.CREDENTIALS_MALFORMED, str(fault)) from None
+        token = None if place is None else differing[place].decode()
+        return SigV4Header(
+            before.scope, before.signed_headers, differing[self.signature].decode(), moment, signed_at, token
+        )
 
 
 def _single(auth: AuthFields) -> dict[str, str]:

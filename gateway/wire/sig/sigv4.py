@@ -28,7 +28,7 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import BodyFraming, RawRequest
 from gateway.core.values import dataclass
 from gateway.wire.http.target import decode_plus
-from gateway.wire.sig.credentials import ALGORITHM, SigV4Header, SigV4Query, is_digest
+from gateway.wire.sig.credentials import ALGORITHM, SignedAlike, SigV4Header, SigV4Query, is_digest
 
 SKEW: Final = 900
 """Seconds a request's date may be off in either direction, as S3 has it."""
@@ -51,6 +51,7 @@ _PORT: Final = re.compile(r":\d+\Z", re.ASCII)
 # last, which early SDKs did not name, is the end of every canonical request, whatever is named.
 _NEED_NOT_BE_NAMED: Final = frozenset({"x-amz-user-agent", "x-amz-cf-id", "x-amz-content-sha256"})
 
+_BODY_HASH: Final = "x-amz-content-sha256"
 _INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
 
@@ -161,8 +162,12 @@ def _credential(access_key: str, scope: str) -> str:
     return _encode(f"{access_key}/{scope}")
 
 
-def _signature(key: SigningKey, stamp: str, scope: str, canonical: bytes) -> str:
-    return key.sign(f"{ALGORITHM}\n{stamp}\n{scope}\n{sha256(canonical).hexdigest()}".encode())
+def _hash(canonical: str) -> str:
+    return sha256(octets(canonical)).hexdigest()
+
+
+def _signature(key: SigningKey, stamp: str, scope: str, canonical_hash: str) -> str:
+    return key.sign(f"{ALGORITHM}\n{stamp}\n{scope}\n{canonical_hash}".encode())
 
 
 def octets(text: str) -> bytes:
@@ -227,7 +232,7 @@ def presign(
     canonical_query = _joined(parts)
     canonical = f"{method}\n{path}\n{canonical_query}\n{lines}\n{names}\n{payload_hash}"
     key = keys.derive(credentials.secret_key, date, region, service)
-    return f"{canonical_query}&X-Amz-Signature={_signature(key, stamp, scope, octets(canonical))}"
+    return f"{canonical_query}&X-Amz-Signature={_signature(key, stamp, scope, _hash(canonical))}"
 
 
 def sign_headers(
@@ -256,7 +261,7 @@ def sign_headers(
     lines, names = _canonical_headers(host, [*headers, *added])
     canonical = f"{method}\n{path}\n{encode_query(query)}\n{lines}\n{names}\n{payload_hash}"
     key = keys.derive(credentials.secret_key, date, region, service)
-    signature = _signature(key, stamp, scope, octets(canonical))
+    signature = _signature(key, stamp, scope, _hash(canonical))
     credential = f"{credentials.access_key}/{scope}"
     added.append(
         ("authorization", f"{ALGORITHM} Credential={credential}, SignedHeaders={names}, Signature={signature}")
@@ -271,12 +276,11 @@ def verify(
     *,
     now: float,
     keys: SigningKeys,
-    known: KnownCanonical | None = None,
 ) -> Verified:
     """Check freshness, coverage and signature of what `read_credentials` read from this very request.
 
     `content-md5` has to be signed in header authentication; a presigned URL covers it only if its maker chose to, as
-    with S3. `known` is the canonical request of one that is alike.
+    with S3.
 
     Raises:
         Refused: CLOCK_SKEWED, NOT_YET_VALID, SIGNATURE_EXPIRED, UNSIGNED_HEADER, BAD_REQUEST or BAD_ARGUMENT (payload
@@ -284,66 +288,104 @@ def verify(
     """
     require_fresh(presented, now)
     payload_hash = _pinned_hash(raw) if isinstance(presented, SigV4Query) else _declared_hash(raw)
-    scope = presented.scope
-    key = keys.derive(secret_key, scope.date, scope.region, scope.service)
-    given = presented.signature.encode("utf-8", "surrogatepass")
-    for canonical in _canonical_requests(presented, raw, payload_hash, known):
-        expected = _signature(key, presented.timestamp, scope.text, octets(canonical))
-        if hmac.compare_digest(expected.encode(), given):
-            return Verified(scope.access_key_id, key, scope.text, presented.timestamp, expected, payload_hash)
+    key = _key_for(presented, secret_key, keys)
+    for canonical in _canonical_requests(presented, raw, payload_hash):
+        verified = _prove(presented, key, _hash(canonical), payload_hash)
+        if verified is not None:
+            return verified
     raise Refused(Reason.BAD_SIGNATURE, "the signature is not the one of this request")
+
+
+def _key_for(presented: SigV4Header | SigV4Query, secret_key: str, keys: SigningKeys) -> SigningKey:
+    scope = presented.scope
+    return keys.derive(secret_key, scope.date, scope.region, scope.service)
+
+
+def _prove(
+    presented: SigV4Header | SigV4Query, key: SigningKey, canonical_hash: str, payload_hash: str
+) -> Verified | None:
+    """What the signature proves, if it is that of the canonical request with this hash."""
+    scope, given = presented.scope, presented.signature
+    expected = _signature(key, presented.timestamp, scope.text, canonical_hash)
+    if given.isascii() and hmac.compare_digest(expected, given):
+        return Verified(scope.access_key_id, key, scope.text, presented.timestamp, expected, payload_hash)
+    return None
+
+
+class _Begun:
+    """The beginning of a text, whose hash is begun once for all that go on from it."""
+
+    __slots__ = ("_begun",)
+
+    def __init__(self, beginning: bytes) -> None:
+        self._begun = sha256(beginning)
+
+    def hash(self, rest: bytes) -> str:
+        """Of the whole text."""
+        whole = self._begun.copy()
+        whole.update(rest)
+        return whole.hexdigest()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class KnownCanonical:
-    """The canonical request of all that are alike and signed alike: what stands before, between and behind the values
-    in which they differ, and which field each of those is. It says what the one reading of canonical requests said of
-    a request that had marks in place of those values."""
+    """The canonical request of all that are alike (`gateway.wire.likeness`) and signed alike, in the reading in which
+    one of them was proved. It says what that reading said of a request that had marks in place of the values in which
+    they differ: `begun` is what stands before the first of them, `others` are which of them each is, with what stands
+    behind it. `payload` is the body's hash, or which of the values that is.
+    """
 
-    signed_headers: tuple[str, ...]
-    first: str
-    others: tuple[tuple[int, str], ...]
+    signed: SignedAlike
+    begun: _Begun
+    others: tuple[tuple[int, bytes], ...]
+    payload: str | int
 
     @classmethod
-    def of(cls, presented: SigV4Header, raw: RawRequest, differing: Sequence[int]) -> KnownCanonical:
-        """`differing` are the places of fields whose values may be others in a request that is alike: any without
-        blanks that a signer takes away.
+    def of(
+        cls, presented: SigV4Header, raw: RawRequest, differing: Sequence[int], proved: Verified
+    ) -> KnownCanonical | None:
+        """`differing` are the places of the fields that differ; `proved` is what `verify` said of this request."""
+        names = [raw.headers[place][0] for place in differing]
+        signed = SignedAlike.of(presented, raw, names)
+        if signed is None:
+            return None
+        payload: str | int = names.index(_BODY_HASH) if _BODY_HASH in names else proved.payload_hash
+        marked = raw.with_values([(place, _mark(at)) for at, place in enumerate(differing)])
+        told = _canonical_requests(presented, raw, proved.payload_hash)
+        known = _canonical_requests(presented, marked, payload if isinstance(payload, str) else _mark(payload))
+        for canonical, text in zip(told, known, strict=True):
+            if _prove(presented, proved.signing_key, _hash(canonical), proved.payload_hash) is not None:
+                first, *rest = _MARK.split(text)
+                others = zip(map(int, rest[::2]), map(octets, rest[1::2]), strict=True)
+                return cls(signed, _Begun(octets(first)), tuple(others), payload)
+        return None
+
+    def verify(
+        self, presented: SigV4Header, differing: Sequence[bytes], secret_key: str, *, now: float, keys: SigningKeys
+    ) -> Verified | None:
+        """What the module's `verify` proves of a request that is alike and `presented` this; None if it may refuse it.
 
         Raises:
-            Refused: as `verify`, but for the signature.
+            Refused: CLOCK_SKEWED.
         """
-        headers = list(raw.headers)
-        payload_hash = _declared_hash(raw)
-        for place in differing:
-            name, _ = headers[place]
-            headers[place] = name, _mark(place)
-            if name == "x-amz-content-sha256":
-                payload_hash = _mark(place)
-        marked = RawRequest(raw.method, raw.path, raw.query, tuple(headers), raw.version)
-        first, *others = _MARK.split(next(_canonical_requests(presented, marked, payload_hash)))
-        return cls(presented.signed_headers, first, tuple(zip(map(int, others[::2]), others[1::2], strict=True)))
-
-    def filled(self, raw: RawRequest) -> str:
-        """The canonical request of one that is alike, in the commonest reading of its signed headers."""
-        headers = raw.headers
-        return self.first + "".join([headers[place][1] + text for place, text in self.others])
+        require_fresh(presented, now)
+        canonical_hash = self.begun.hash(b"".join([differing[at] + text for at, text in self.others]))
+        payload = self.payload
+        payload_hash = payload if isinstance(payload, str) else differing[payload].decode()
+        return _prove(presented, _key_for(presented, secret_key, keys), canonical_hash, payload_hash)
 
 
-def _mark(place: int) -> str:
+def _mark(number: int) -> str:
     """No field's value has a control byte."""
-    return f"\0{place}\0"
+    return f"\0{number}\0"
 
 
-def _canonical_requests(
-    presented: SigV4Header | SigV4Query, raw: RawRequest, payload_hash: str, known: KnownCanonical | None = None
-) -> Iterator[str]:
+def _canonical_requests(presented: SigV4Header | SigV4Query, raw: RawRequest, payload_hash: str) -> Iterator[str]:
     """The canonical request in the forms in which signers read it; the commonest one first.
 
     Raises:
         Refused: UNSIGNED_HEADER, BAD_REQUEST, BAD_SIGNATURE.
     """
-    if known is not None and known.signed_headers == presented.signed_headers:
-        yield known.filled(raw)
     values = _signed_values(presented.signed_headers, raw)
     if isinstance(presented, SigV4Query):
         values = _hoisted_values(presented.signed_headers, raw) | values
@@ -433,7 +475,7 @@ def _hoisted_values(names: tuple[str, ...], raw: RawRequest) -> dict[str, str]:
 
 
 def _declared_hash(raw: RawRequest) -> str:
-    value = raw.header("x-amz-content-sha256")
+    value = raw.header(_BODY_HASH)
     if value is None:
         raise Refused(Reason.BAD_REQUEST, "x-amz-content-sha256 is missing")
     return _checked_hash(value)
@@ -441,7 +483,7 @@ def _declared_hash(raw: RawRequest) -> str:
 
 def _pinned_hash(raw: RawRequest) -> str:
     """The payload hash of a presigned URL: a signed header's, a parameter's, or none."""
-    header = raw.header("x-amz-content-sha256")
+    header = raw.header(_BODY_HASH)
     values = [] if header is None else [header]
     if "content-sha256=" in raw.query.lower():
         for part in raw.query.split("&"):
