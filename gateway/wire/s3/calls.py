@@ -56,6 +56,9 @@ _COPY: Final = frozenset(
 _DIRECTIVES: Final = frozenset({"x-amz-metadata-directive", "x-amz-tagging-directive"})
 _MARKS: Final = frozenset({"attributes", "delete", "tagging", "uploads"})
 
+_DEFAULT_CLASS: Final = "STANDARD"
+"""The default everywhere, under a name that not every store knows."""
+
 _HEADER_NEEDS: Final[Mapping[str, Capability]] = MappingProxyType(
     {
         "x-amz-tagging": Capability.TAGGING,
@@ -200,7 +203,7 @@ def upstream_call(
         _need(capabilities, row.condition, "an upload that must not replace an object")
         headers["if-none-match"] = "*"
     if real_copy_source is not None:
-        headers["x-amz-copy-source"] = real_copy_source
+        headers |= _source(route, request, real_copy_source)
     if request.operation in _TYPED:
         headers.setdefault("content-type", DEFAULT_TYPE)
     if body is not None:
@@ -246,6 +249,16 @@ def copy_source_header(real_bucket: str, real_key: str, version: str | None = No
     """The value of `x-amz-copy-source` for a decided source: percent-encoded, as S3 wants it."""
     source = quote(f"{real_bucket}/{real_key}", safe="/-_.~")
     return source if version is None else f"{source}?versionId={quote(version, safe='')}"
+
+
+def _source(route: Route, request: ObjectRequest, named: str) -> dict[str, str]:
+    """The source of a copy. One of an object onto itself says the default class, too: stores refuse such a copy unless
+    something of the object changes, and it may be there to bring it back to that class."""
+    found = {"x-amz-copy-source": named}
+    itself = named.partition("?")[0] == copy_source_header(route.bucket.real_bucket, route.real_key)
+    if itself and request.headers.get("x-amz-storage-class") == _DEFAULT_CLASS:
+        found["x-amz-storage-class"] = _DEFAULT_CLASS
+    return found
 
 
 def require_version(capabilities: frozenset[Capability], version: str | None) -> str | None:
@@ -308,8 +321,7 @@ def _object_headers(row: _Row, request: ObjectRequest, capabilities: frozenset[C
             headers.pop(name, None)
     if request.operation is Operation.POST_OBJECT and headers.get("content-type", "").startswith("multipart/form-data"):
         del headers["content-type"]
-    if headers.get("x-amz-storage-class") == "STANDARD":
-        # The default everywhere, under a name that not every store knows.
+    if headers.get("x-amz-storage-class") == _DEFAULT_CLASS:
         del headers["x-amz-storage-class"]
     if "range" in headers and "if-range" in request.headers:
         _apply_if_range(headers, request.headers["if-range"], capabilities)

@@ -126,6 +126,9 @@ _ASKS_NOTHING: Final = frozenset(
 )
 """Without effect with this value only."""
 
+_UNPACK: Final = ("x-amz-meta-snowball-auto-extract", "true")
+"""Of all metadata, the one that asks for something: the files of an archive, in place of the archive."""
+
 _DROPPED: Final = DROPPED | AUTH_HEADERS
 _DROPPED_BY_LINKS: Final = frozenset({"x-amz-cf-id"})
 _LISTS: Final = frozenset(
@@ -186,6 +189,8 @@ def _wanted(name: str, value: str, *, link: bool) -> bool:
     if not link and name.startswith(KEPT_PREFIXES):
         if not META_NAME.fullmatch(name):
             raise Refused(Reason.BAD_ARGUMENT, "the name of a metadata field is none that a header could have")
+        if (name, value.strip().lower()) == _UNPACK:
+            raise Refused(Reason.UNSUPPORTED_OPERATION, "archives are not unpacked here")
         return True
     if name in (_DROPPED_BY_LINKS if link else _DROPPED) or (
         not link and (name, value.strip().lower()) in _ASKS_NOTHING

@@ -266,6 +266,16 @@ def test_standard_storage_class_is_the_default() -> None:
     assert call_for(asked("PUT", "/ours/k", ("x-amz-storage-class", "STANDARD"), LENGTH)).headers == UNTYPED
 
 
+@pytest.mark.parametrize(("version", "key", "named"), [(None, "k", True), ("v", "k", True), (None, "k2", False)])
+def test_an_object_goes_back_to_the_default_class(version: str | None, key: str, *, named: bool) -> None:
+    """A copy onto itself says the class that it is for, as it would change nothing else and be refused."""
+    here = route("k")
+    request = asked("PUT", "/ours/k", ("x-amz-copy-source", "/ours/k"), ("x-amz-storage-class", "STANDARD"))
+    source = copy_source_header(here.bucket.real_bucket, here.real_key.removesuffix("k") + key, version)
+    headers = dict(upstream_call(here, request, real_copy_source=source).headers)
+    assert ("STANDARD" if named else None) == headers.get("x-amz-storage-class")
+
+
 @pytest.mark.parametrize("operation", ["/", "/ours?location"])
 def test_local_operations_have_no_call(operation: str) -> None:
     """What is answered here never reaches a store."""
