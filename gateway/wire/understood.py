@@ -62,11 +62,9 @@ _ELSEWHERE: Final = frozenset(
         *("x-object-manifest", "x-static-large-object", "x-symlink-target"),
         *("x-delete-after", "x-delete-at"),
         *("x-goog-if-generation-match", "x-goog-if-metageneration-match"),
-        "x-minio-force-delete",
     }
 )
-"""Of other protocols for the same stores: a PUT whose bytes are elsewhere, or that was to end, or to be conditional; a
-DELETE of all that a name begins."""
+"""Of other protocols for the same stores: a PUT whose bytes are elsewhere, or that was to end, or to be conditional."""
 
 _CONDITIONS: Final = frozenset({"if", "if-match", "if-none-match", "if-unmodified-since"})
 _O = Operation

@@ -82,7 +82,6 @@ TABLE: list[tuple[dict[str, str], frozenset[str]]] = [
     ({"x-goog-copy-source": "/b/k"}, NONE),
     ({"x-goog-if-generation-match": "0"}, NONE),
     ({"x-copy-from": "/b/k"}, NONE),
-    ({"x-minio-force-delete": "true"}, NONE),
     ({"x-ms-copy-source": "https://x/y"}, NONE),
     ({"X-Object-Manifest": "b/k"}, NONE),
     ({"X-Delete-After": "60"}, NONE),
