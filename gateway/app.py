@@ -161,7 +161,8 @@ class _App:
     async def start(self, stack: AsyncExitStack) -> None:
         """Open everything, listeners last. What was opened is closed by `stack`, the last one first."""
         self.logs.install()
-        stack.callback(self.logs.flush)
+        stack.callback(self.logs.close)
+        self.metrics.measure_lost_lines(lambda: self.logs.lost)
         stack.callback(self._log_as_set)
         self.tracing = open_tracing(os.environ)
         if self.tracing is not None:

@@ -3,7 +3,8 @@
 Refuses to own what a secret looks like (`gateway.telemetry.redaction`) and the accounting record
 (`gateway.core.record`); the access log is that record's copy for people who read logs.
 
-Law: no line leaves unscrubbed, and no failure to write one ever reaches the request it is about.
+Law: no line leaves unscrubbed, and neither a failure to write one nor the time it takes ever reaches the request it is
+about.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from gateway.core.mail import shown_address
 from gateway.core.names import is_shown
 from gateway.core.reasons import TABLE
 from gateway.core.record import AuditEvent, Outcome, Record
+from gateway.telemetry.outlet import Outlet, may_stall
 from gateway.telemetry.redaction import redact_names, scrub
 
 LogForm = Literal["json", "console", "ecs"]
@@ -144,6 +146,7 @@ def _visible(name: str, value: Any) -> Any:
 
 
 _HOLD_SECONDS: Final = 0.1
+_PARTING_SECONDS: Final = 1.0
 
 
 class Logs:
@@ -163,6 +166,7 @@ class Logs:
         addresses: Addresses = "full",
     ) -> None:
         self._stream = stream or sys.stdout.buffer
+        self._outlet = Outlet(self._stream.fileno(), self._tell_lost) if may_stall(self._stream) else None
         self._lock = threading.Lock()
         self._held: deque[str] = deque()
         self._flushing: asyncio.TimerHandle | None = None
@@ -297,8 +301,27 @@ class Logs:
         self._flushing = None
         with contextlib.suppress(OSError, ValueError), self._lock:
             lines = [f"{self._held.popleft()}\n" for _ in range(len(self._held))]  # another thread may add to them
-            self._stream.write("".join(lines).encode("utf-8", "backslashreplace"))
+            text = "".join(lines).encode("utf-8", "backslashreplace")
+            if self._outlet is not None:
+                self._outlet.put(text, len(lines))
+                return
+            self._stream.write(text)
             self._stream.flush()
+
+    def close(self) -> None:
+        """Write what is held back, and wait a moment until it is written."""
+        self.flush()
+        if self._outlet is not None:
+            self._outlet.drain(_PARTING_SECONDS)
+
+    @property
+    def lost(self) -> int:
+        """How many lines nobody took in time, since the start."""
+        return 0 if self._outlet is None else self._outlet.lost
+
+    def _tell_lost(self, count: int) -> bytes:
+        event: Event = {"event": "lines are missing here: the log's reader stood still", "lines": count}
+        return f"{self._render_event('error', event)}\n".encode()
 
 
 def _name(level: int) -> str:

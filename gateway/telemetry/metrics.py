@@ -133,6 +133,7 @@ class Metrics:
             "gateway_connections_refused", "Connections that were closed before any request.", (causes,)
         )
         self._refused_connections.start((cause,) for cause in causes)
+        self._lost_lines = Gauge("gateway_lost_log_lines", "Lines of the log that were dropped since the start.")
         self._dropped = Counter("gateway_dropped_records", "Records that reached the log and not the ledger.")
 
     def _declare_upstream(self) -> None:
@@ -280,6 +281,10 @@ class Metrics:
     def report_list_age(self, age: Callable[[], float]) -> None:
         """The function that is asked for the age of the list of revocations at every scrape."""
         self._list_age.ask(age)
+
+    def measure_lost_lines(self, lost: Callable[[], float]) -> None:
+        """The function that is asked at every scrape how many lines of the log nobody took."""
+        self._lost_lines.ask(lost)
 
     def measure_clocks(self, skew: Callable[[], float]) -> None:
         """The function that is asked at every scrape how far the clocks of the stores of state are from this one."""

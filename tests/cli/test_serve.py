@@ -174,6 +174,41 @@ def test_it_serves_whichever_standard_streams_are_closed(write, tmp_path, closed
             process.kill()
 
 
+@pytest.mark.e2e
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_it_serves_while_nobody_reads_its_log(write, tmp_path, workers):
+    """A collector that stalls holds up no request, and finds every line once it reads again; the end waits a moment for
+    it, and no longer."""
+    data, control = free_ports(2)
+    config = write(SERVING.format(data=data, control=control, home=tmp_path), POLICIES)
+    command = [sys.executable, "-m", "gateway", "serve", "--config", str(config), "--workers", workers]
+    reading, writing = os.pipe()
+    with subprocess.Popen(command, env=os.environ, stdout=writing) as process:
+        os.close(writing)
+        try:
+            while not answers(control, "/readyz"):
+                assert process.poll() is None
+            ask_for_nothing(data, 600)
+            assert answers(control)
+            found = b""
+            while found.count(b'"unknown_token"') < 600:
+                found += os.read(reading, 1 << 20)
+            ask_for_nothing(data, 600)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
+            os.close(reading)
+
+
+def ask_for_nothing(port, times):
+    """Requests that are refused, each of which is a line of the log."""
+    for number in range(times):
+        with closing(HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+            connection.request("GET", f"/s/gl_{number}")
+            assert connection.getresponse().status == 404
+
+
 def test_a_ready_gateway_collects_again_and_spares_what_a_start_made():
     """The collector rests until then; afterwards it looks at what is new only."""
     threshold, before = gc.get_threshold(), gc.get_freeze_count()

@@ -32,6 +32,7 @@ CONTRACT = {
     "gateway_revocation_view_age_seconds",
     "gateway_revocation_list_age_seconds",
     "gateway_clock_skew_seconds",
+    "gateway_lost_log_lines",
     "gateway_revocation_lag_seconds_bucket",
     "gateway_streams_cut_total",
     "gateway_grant_cache_total",
@@ -70,6 +71,7 @@ def used() -> Metrics:
     metrics.report_view_age(lambda: 0.25)
     metrics.report_list_age(lambda: 30.0)
     metrics.measure_clocks(lambda: 7.0)
+    metrics.measure_lost_lines(lambda: 9)
     metrics.count_reload("ok")
     metrics.count_dropped_records(2)
     metrics.count_mail("sent")
@@ -132,6 +134,7 @@ def test_what_happened_is_what_the_page_says():
         ("gateway_revocation_view_age_seconds", ()): 0.25,
         ("gateway_revocation_list_age_seconds", ()): 30.0,
         ("gateway_clock_skew_seconds", ()): 7.0,
+        ("gateway_lost_log_lines", ()): 9,
         ("gateway_store_operation_duration_seconds_count", ("find",)): 1,
         ("gateway_time_to_first_byte_seconds_count", ("GetObject", "data")): 1,
         ("gateway_policy_reloads_total", ("ok",)): 1,

@@ -1,0 +1,90 @@
+"""A log whose reader stalls, goes away, or does not want to be waited for."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.telemetry import outlet as module
+from gateway.telemetry.outlet import Outlet, may_stall
+
+LINE = b"x" * 999 + b"\n"
+MANY = 500
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    reading, writing = os.pipe()
+    yield reading, writing
+    for end in (reading, writing):
+        os.close(end)
+
+
+def opened(writing: int) -> Outlet:
+    return Outlet(writing, lambda count: b"%d lost\n" % count)
+
+
+def read(reading: int, until: Callable[[bytes], bool], within: float = 10.0) -> bytes:
+    """What comes until it is enough."""
+    os.set_blocking(reading, False)
+    deadline, found = time.monotonic() + within, b""
+    while not until(found):
+        assert time.monotonic() < deadline, len(found)
+        try:
+            found += os.read(reading, 1 << 20)
+        except BlockingIOError:
+            time.sleep(0.01)
+    return found
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+def test_who_logs_does_not_wait_for_the_reader(pipe: tuple[int, int], blocking: bool) -> None:
+    """More than the pipe holds is taken at once, and is read whole and in its order once somebody reads; also where the
+    open file says that nobody waits for it."""
+    reading, writing = pipe
+    os.set_blocking(writing, blocking)
+    outlet = opened(writing)
+    lines = [b"%d %s" % (number, LINE) for number in range(MANY)]
+    for line in lines:
+        outlet.put(line, 1)
+    assert not outlet.drain(0.05)
+    assert b"".join(lines) == read(reading, lambda found: len(found) == sum(map(len, lines)))
+    assert outlet.drain(5)
+    assert 0 == outlet.lost
+
+
+def test_what_waits_is_bounded_and_what_is_missing_is_told(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At its place among the lines, in the number of them."""
+    monkeypatch.setattr(module, "_MOST", 100 * len(LINE))
+    reading, writing = pipe
+    outlet = opened(writing)
+    for _ in range(MANY):
+        outlet.put(LINE, 1)
+    assert MANY - 100 == outlet.lost
+    found = read(reading, lambda found: b" lost\n" in found)
+    assert (100, b"%d lost" % (MANY - 100)) == (found.count(LINE), found.splitlines()[-1])
+    outlet.put(LINE, 1)
+    assert LINE == read(reading, lambda found: found.endswith(LINE))
+
+
+def test_a_reader_that_went_away_costs_the_log_alone() -> None:
+    """Nothing is raised, and nothing waits for it."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    outlet = opened(writing)
+    outlet.put(LINE, 1)
+    assert outlet.drain(5)
+    os.close(writing)
+
+
+def test_what_has_no_reader_is_written_by_who_logs(tmp_path: Path, pipe: tuple[int, int]) -> None:
+    """Files and memory never wait for one; pipes, sockets and terminals do."""
+    with (tmp_path / "log").open("wb") as file, open(pipe[1], "wb", closefd=False) as stream:
+        assert [False, False, True] == [may_stall(one) for one in (file, io.BytesIO(), stream)]
