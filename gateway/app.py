@@ -297,14 +297,13 @@ class _App:
     async def _open_listeners(self, stack: AsyncExitStack) -> None:
         data = self.settings.data
         stack.push_async_callback(self.listeners.close)
-        control = await self.listeners.open_control(self.settings.control.listen, self.control)
         main = ((data.listen, data.app, True),)
         for listen, app, tls in (*main, *((one.listen, one.app, False) for one in data.further)):
             terms = Terms(app, data.takes_unsigned_type(listen), data.believed(listen))
             handler = data_handler(self.plane, terms, shown=self.logs.address)
             if self.tracing is not None:
                 handler = self.tracing.trace_handler(handler)
-            handler = control.sts_before(handler) if data.sts else handler
+            handler = self.control.sts_before(handler) if data.sts else handler
             peers = Peers(
                 lambda: self.settings.data.connections_per_address,
                 lambda peer: self.plane.snapshot.trusts(peer),
@@ -312,6 +311,8 @@ class _App:
                 self.logs.address,
             )
             await self.listeners.open_data(listen, handler, peers, tls=tls)
+        # Last, as readiness is asked there: who is told of it finds all the others open.
+        await self.listeners.open_control(self.settings.control.listen, self.control)
 
     async def serve_until(self, stop: asyncio.Event) -> None:
         """Wait for the end, then drain: see the module's order of ending."""

@@ -51,12 +51,11 @@ class Listeners:
         self._data.append(server)
         await self._bind(server, listen, self._contexts.get("data") if tls else None)
 
-    async def open_control(self, listen: ListenAddress, plane: ControlPlane) -> ControlPlane:
-        """Serve the control API, and return what answers it. Raises SettingsError: the address cannot be had."""
+    async def open_control(self, listen: ListenAddress, plane: ControlPlane) -> None:
+        """Serve the control API. Raises SettingsError: the address cannot be had."""
         server = HttpServer(plane.handle, head_seconds=self._head_seconds)
         self._control = plane, server
         await self._bind(server, listen, self._contexts.get("control"))
-        return plane
 
     async def _bind(self, server: HttpServer, listen: ListenAddress, tls: ssl.SSLContext | None) -> None:
         if listen.path and self._shared:

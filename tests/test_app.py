@@ -26,6 +26,7 @@ from gateway.backends.profiles import PROFILES
 from gateway.backends.upstream import StoreUpstream
 from gateway.core.reasons import DependencyDown, SettingsError
 from gateway.data.state.memory_budget import MemoryBudget
+from gateway.listeners import Listeners
 from gateway.settings import watch
 from gateway.settings.watch import Reloader
 from gateway.stores.limits import MemoryLimits
@@ -212,6 +213,27 @@ async def test_ready_means_that_both_listeners_answer(tmp_path: Path) -> None:
         assert 200 == await running.fetch(link)
         assert 200 == (await running.api("DELETE", f"/v1/links/{link['id']}"))[0]
         assert 410 == await running.fetch(link)
+
+
+async def test_who_is_told_of_readiness_finds_all_listeners_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that is asked for it opens last."""
+    opened: list[str] = []
+
+    def note(name: str) -> None:
+        opening = getattr(Listeners, name)
+
+        async def noted(*given: Any, **more: Any) -> None:
+            await opening(*given, **more)
+            opened.append(name)
+
+        monkeypatch.setattr(Listeners, name, noted)
+
+    note("open_data")
+    note("open_control")
+    async with serving(tmp_path):
+        assert ["open_data", "open_control"] == opened
 
 
 async def test_a_revocation_cuts_what_runs_before_it_is_acknowledged(tmp_path: Path) -> None:
@@ -500,7 +522,7 @@ async def test_who_got_nothing_in_time_is_told_to_ask_another(tmp_path: Path) ->
 async def test_a_taken_port_is_a_settings_error(tmp_path: Path) -> None:
     """Said in a sentence, and everything that was opened is closed again."""
     async with serving(tmp_path) as running:
-        with pytest.raises(SettingsError, match=f"cannot listen on 127.0.0.1:{running.control}"):
+        with pytest.raises(SettingsError, match=f"cannot listen on 127.0.0.1:{running.data}"):
             await room.run(tmp_path / "gateway.yaml", environ=ENVIRON)
 
 
