@@ -37,6 +37,11 @@ LINK_HEADERS: Final[Fields] = (
 )
 """On every answer of a link path."""
 
+_BASIC: Final = 'Basic realm="link", charset="UTF-8"'
+_FORM: Final = 'Form realm="link"'
+"""A scheme that browsers do not know: for Basic they would cover the page with a dialogue of theirs, and what a page
+fetches by itself would wait until that is left."""
+
 _XML_INVALID: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -152,18 +157,21 @@ def refusal(
     if not link:
         reply = s3_error(reason, request_id, raw.path if raw is not None else "/", headers=headers)
     elif page is not None and raw is not None and prefers_html(raw.header("accept")):
-        # A scheme that browsers do not know: for Basic they would cover the password page with a dialogue of theirs.
         reply = page_reply(
-            page(reason, request_id),
-            status=status,
-            headers=headers + _ask_for(status, challenge or 'Form realm="link"'),
+            page(reason, request_id), status=status, headers=headers + _ask_for(status, challenge or _FORM)
         )
     else:
-        asked = _ask_for(status, challenge or 'Basic realm="link", charset="UTF-8"')
+        asked = _ask_for(status, challenge or (_FORM if raw is not None and _is_by_page(raw) else _BASIC))
         kind = PROBLEM_TYPES.get(reason) if draft else None
         more = refused.members if draft or reason is Reason.TERMS_NOT_ACCEPTED else None
         reply = problem(reason, request_id, headers=headers + asked, kind=kind, more=more)
     return reply.without_body() if raw is not None and raw.method == "HEAD" else reply
+
+
+def _is_by_page(raw: RawRequest) -> bool:
+    """Whether a page may fetch this by itself, as far as browsers say; over plain connections they do not, so uploads
+    count as that."""
+    return any(raw.header(name) is not None for name in ("sec-fetch-mode", "tus-resumable"))
 
 
 def _ask_for(status: int, challenge: str) -> Fields:

@@ -245,6 +245,38 @@ def test_the_receipt_says_what_a_file_is_called_now(weed: Place, browser: Browse
         assert wanted in (page.locator("li[data-sha256] span").last.text_content() or "")
 
 
+def test_a_page_that_is_let_in_no_longer_says_so(weed: Place, browser: Browser, tmp_path: Path) -> None:
+    """No dialogue of the browser's holds it up when the password is another one meanwhile; loaded again, and let in by
+    that, it goes on where it was."""
+    body = noise(30_000_000)
+    (tmp_path / "large.bin").write_bytes(body)
+    link = weed.link(prefix="other-password/", actions=["write"], password="sesame")
+    page, _ = opened(browser.new_context(), link.url)
+    page.on("dialog", lambda dialog: dialog.accept())
+    offsets: list[int] = []
+    page.on(
+        "request", lambda sent: offsets.append(int(sent.headers["upload-offset"])) if sent.method == "PATCH" else None
+    )
+    network = page.context.new_cdp_session(page)
+    slow = {"offline": False, "latency": 10, "downloadThroughput": 6e6, "uploadThroughput": 6e6}
+    network.send("Network.emulateNetworkConditions", slow)
+    for password in ("sesame", "other"):
+        page.get_by_label("Password").fill(password)
+        page.keyboard.press("Enter")
+        page.locator("#files").set_input_files(tmp_path / "large.bin")
+        if password == "sesame":
+            until(page, lambda: max(offsets, default=0) > 0)
+            weed.gateway.api("PATCH", f"/v1/links/{link.id}", {"password": "other"})
+            until(page, lambda: failed(page))
+            assert "Load it again" in failed(page)[0]
+            offsets.clear()
+            page.reload()
+    until_sent(page)
+    assert [] == failed(page)
+    assert offsets[0] > 0
+    assert body == weed.stored("other-password/large.bin")
+
+
 def test_another_file_of_the_same_name_is_another(weed: Place, browser: Browser) -> None:
     """It is sent, and its row says what became of it; the same file is sent once. A name that turns its letters around
     turns nothing beside it."""

@@ -156,6 +156,11 @@ def test_password_is_asked_for(reason: Reason) -> None:
     shown = refusal(Refused(reason), None, raw("GET", "/s/tok", ("Accept", "text/html")), ID, page=page)
     assert (shown.status, b'type="password"' in shown.body) == (401, True)
     assert "Basic" not in (field(shown, "WWW-Authenticate") or "")
+    for by_page in (("Sec-Fetch-Mode", "cors"), ("Sec-Fetch-Mode", "no-cors"), ("Tus-Resumable", "1.0.0")):
+        fetched = refusal(Refused(reason), None, raw("GET", "/s/tok", ("Accept", "*/*"), by_page), ID)
+        assert (401, 'Form realm="link"') == (fetched.status, field(fetched, "WWW-Authenticate")), (
+            "nor over a page's own"
+        )
     assert (b"The password is wrong" in shown.body) is (reason is Reason.PASSWORD_WRONG)
 
 

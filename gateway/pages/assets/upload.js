@@ -50,7 +50,8 @@ function keep(key, url) {
 // What can be mended by asking again, `after` some time, or is `final`.
 function fault(request) {
   const { status } = request;
-  const reason = /"reason": *"([^"]+)"/.exec(request.responseText)?.[1];
+  const told = /"reason": *"([^"]+)"/.exec(request.responseText)?.[1];
+  const reason = told ?? (status === 401 ? "password_required" : undefined); // an answer to HEAD has no text
   const text = status ? texts[reason] : texts.network;
   const mends = [0, 408, 423, 429, "upload_busy", "offset_mismatch"];
   return {
