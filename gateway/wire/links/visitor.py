@@ -39,7 +39,7 @@ _ACCEPTS_AS_JAVA: Final = "text/html, image/gif, image/jpeg, "
 _FETCHERS: Final = ("wget2/",)
 """Programs that fetch files, and say that they accept pages as a browser does."""
 
-_INDEX_READERS: Final = ("rclone/", "lftp/", "wget/", "wget2/", "httpdirfs", "kodi/", "pip/", "uv/")
+_INDEX_READERS: Final = ("rclone/", "lftp/", "wget/", "wget2/", "httpdirfs", "kodi/", "pip/", "uv/", "fsspec")
 """Programs that know a folder on the web only as a web server's index of it."""
 
 _AHEAD_HEADERS: Final = ("sec-purpose", "purpose", "x-purpose", "x-moz")
