@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -35,6 +36,7 @@ from gateway.data.routes import data_handler
 from gateway.data.steps import authorise
 from gateway.server.head import KnownHeads
 from gateway.server.listener import HttpServer
+from gateway.wire.likeness import AlikeHeads
 from gateway.wire.sig.sigv4 import SKEW
 from tests.data.harness import APP, Rig, deny, policy, request, rule, running
 from tests.data.raw_client import RawClient
@@ -545,3 +547,60 @@ async def test_what_is_alike_signs_the_same_headers() -> None:
         missing = len(whole["authorization"]) - len(less["authorization"])
         less["authorization"] = less["authorization"].replace(", Signature", "," + " " * (missing + 1) + "Signature")
         assert [200, 403] == await _statuses(rig, kind | whole, kind | less)
+
+
+BECOMES = b'\r\n\0 \t:;,/?%="0fgAz~\x7f\xe9'
+"""Ends of lines and of fields, blanks, digits of a hash, letters, and what is no text."""
+
+
+async def _told(port: int, head: bytes) -> tuple[int, bytes]:
+    """The status and, of a refusal, the code."""
+    async with RawClient(port) as client:
+        await client.send(head)
+        got = await client.answer()
+    found = re.search(rb"<Code>(.*)</Code>", got.body)
+    return got.status, b"" if found is None else found[1]
+
+
+async def _answered(
+    twin: Twin, head: bytes, places: Iterable[int]
+) -> list[tuple[tuple[int, bytes], tuple[int, bytes]]]:
+    """What is answered, by plans and by the steps, to the head with one byte changed at each of these places."""
+    found = []
+    for place in places:
+        byte = BECOMES[place % len(BECOMES)]
+        other = head[:place] + bytes([byte if byte != head[place] else 0x2E]) + head[place + 1 :]
+        found.append((await _told(twin.rig.port, other), await _told(twin.plain, other)))
+    return found
+
+
+async def _known_head(twin: Twin) -> bytes:
+    """One that comes for the first time, and of whose likes there is a plan."""
+    pair, _ = await twin.rig.key()
+    target, fields = twin.rig.signed(pair, "GET", "reports/b.txt")
+    *others, last = [request("GET", target, fields | {"amz-sdk-invocation-id": str(number)}) for number in range(5)]
+    await _send(twin.rig, others)
+    return last
+
+
+async def test_whatever_is_changed_in_a_head_plans_and_steps_answer_alike() -> None:
+    """One byte, anywhere: what is refused is refused for the same reason, and what passes passes both."""
+    async with twins() as twin:
+        head = await _known_head(twin)
+        found = await _answered(twin, head, range(len(head) - 4))  # one that does not end is waited for
+        assert [] == [pair for pair in found if pair[0] != pair[1]]
+        assert {200, 400, 403} <= {one[0] for one, _ in found}
+
+
+async def test_a_byte_that_is_not_compared_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control: were one byte of the host taken to be as it was, the plan would let in what the steps refuse."""
+    async with twins() as twin:
+        head = await _known_head(twin)
+        place, read = head.index(b"Host: ") + len(b"Host: "), AlikeHeads.read
+        monkeypatch.setattr(
+            AlikeHeads,
+            "read",
+            lambda heads, wire: read(heads, wire[:place] + head[place : place + 1] + wire[place + 1 :]),
+        )
+        [(kept, plain)] = await _answered(twin, head, [place])
+        assert (200, b"") == kept != plain

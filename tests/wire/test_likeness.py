@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from hashlib import sha256
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,8 @@ from gateway.core.request import NO_AUTH, ObjectRequest, RawRequest
 from gateway.server.head import HeadReader, KnownHeads
 from gateway.wire.likeness import UNREAD, AlikeHeads, common_part, differing_fields, read_in_common
 from gateway.wire.parse import parse
+from tests.vectors.stack import STACKS
+from tests.vectors.stack import read as read_stack
 
 HOST = ("host", "s3.example")
 HASHES = [sha256(bytes([number])).hexdigest() for number in range(3)]
@@ -255,3 +258,34 @@ def test_of_an_authorization_the_signature_alone_may_differ() -> None:
         assert read_as_alike(SIGNED, SIGNED.replace(part, part[:-1] + b"~")) is None
     for end in (b"G", b"A", b" ", b"\xe9", b"\0"):
         assert read_as_alike(SIGNED, SIGNED.replace(hashed, hashed[:-1] + end)) is None
+
+
+def _mutations(head: bytes, chance: Random) -> list[bytes]:
+    """The head with some bytes changed, moved or doubled; as long as before, or it could not be taken for like it."""
+    found = []
+    for _ in range(12):
+        one, other = sorted(chance.sample(range(len(head)), 2))
+        byte = bytes([chance.choice(b"\r\n\0 \t:;,0fgAz~\x7f\xe9")])
+        found += [
+            head[:one] + byte + head[one + 1 :],
+            head[:one] + b"\r\n" + head[one + 2 :],
+            head[:one] + head[one + 1 : other] + byte + head[other:],
+            head[:one] + head[other : other + 1] + head[one + 1 : other] + head[one : one + 1] + head[other + 1 :],
+        ]
+    return [each for each in found if len(each) == len(head) and each != head]
+
+
+def test_what_clients_send_is_read_as_alike_only_as_it_is_read_anew() -> None:
+    """Of each recorded head of each client, with anything in it changed: what is taken for like it says what the one
+    reader says of it."""
+    chance, alike, heads = Random(1), 0, 0
+    for file in sorted(STACKS.glob("*.json")):
+        for request in read_stack(file).requests:
+            head = "\r\n".join([*request.head, "", ""]).encode("latin-1")
+            heads += 1
+            for other in _mutations(head, chance):
+                found = read_as_alike(head, other)
+                if found is not None:
+                    assert read_anew(other) == found
+                    alike += 1
+    assert (True, True) == (heads > 1000, alike > 500)
