@@ -51,6 +51,14 @@ def test_what_is_no_address_is_refused(text: str) -> None:
         parse_address(text)
 
 
+def test_an_address_is_as_long_as_mail_can_carry() -> None:
+    """RFC 5321, 4.5.3.1.3, without the brackets: 254 characters in all, though its two halves could be longer."""
+    longest = f"{'a' * 64}@{'b' * 61}.{'c' * 61}.{'d' * 57}.example"
+    assert (254, longest) == (len(longest), parse_address(longest))
+    with pytest.raises(ValueError, match="at most 254 characters"):
+        parse_address(longest.replace(".example", "d.example"))
+
+
 def test_a_fault_does_not_repeat_a_long_text() -> None:
     """However long what was sent is, the sentence stays short."""
     with pytest.raises(ValueError, match="write") as caught:
