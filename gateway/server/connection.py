@@ -27,7 +27,7 @@ from gateway.eager import EagerTask
 from gateway.server.head import HeadReader
 from gateway.server.host import Host
 from gateway.server.request import IncomingRequest
-from gateway.server.sending import NOT_ACKNOWLEDGED, NOT_SENT, waiting
+from gateway.server.sending import NOT_ACKNOWLEDGED, NOT_SENT, acknowledged, waiting
 from gateway.splice.lending import Lending, flush, may_be_lent
 from gateway.wire.http.answer_head import CONTINUE, answer_head
 
@@ -410,6 +410,14 @@ class Connection(asyncio.BufferedProtocol):
         self.lending.recall()
         stream.abort()
         return unsent
+
+    def delivered(self, written: int) -> int:
+        """Of so many bytes of a body that were written, those that the client's kernel has confirmed. Below TLS bytes
+        wait where nobody can look, so there it is what was confirmed of the whole connection: to be compared with what
+        it was before, and with nothing else."""
+        if self._transport is not None and self.encrypted:
+            return acknowledged(self._transport)
+        return written - self.unacknowledged
 
     @property
     def unacknowledged(self) -> int:

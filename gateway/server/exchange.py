@@ -471,7 +471,7 @@ class ClientExchange:
 
     def delivered(self) -> int:
         """Body bytes that the client's kernel has acknowledged, to judge its speed by; and all bytes it sent us."""
-        return self.bytes_in + self.bytes_out - self._connection.unacknowledged
+        return self.bytes_in + self._connection.delivered(self.bytes_out)
 
     def _begin(
         self, status: int, headers: Collection[tuple[str, str]], length: int | None, own: Fields, *, last: bool = False

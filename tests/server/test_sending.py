@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from gateway.server.sending import NOT_ACKNOWLEDGED, NOT_SENT, waiting
+from gateway.server.sending import NOT_ACKNOWLEDGED, NOT_SENT, acknowledged, waiting
 
 
 async def test_what_nobody_takes_is_counted_wherever_it_waits() -> None:
@@ -26,6 +26,7 @@ async def test_what_nobody_takes_is_counted_wherever_it_waits() -> None:
             while waiting(stream, NOT_ACKNOWLEDGED):  # noqa: ASYNC110 (a kernel has no event)
                 await asyncio.sleep(0)
         assert 0 == waiting(stream, NOT_SENT)
+        assert acknowledged(stream) >= size
         far.close()
         stream.abort()
 
@@ -35,6 +36,6 @@ async def test_what_is_no_tcp_socket_has_its_transports_buffer() -> None:
     near, far = socket.socketpair()
     stream, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=near)
     stream.write(b"x" * 4 * 1024 * 1024)
-    assert stream.get_write_buffer_size() == waiting(stream, 0x1)
+    assert (stream.get_write_buffer_size(), 0) == (waiting(stream, 0x1), acknowledged(stream))
     far.close()
     stream.abort()
