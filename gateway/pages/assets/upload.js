@@ -14,10 +14,10 @@ const MORE = 2;
 const GAIN = 1.2;
 const FAR = 8000;
 const jobs = [];
-const latest = new Map();
+const latest = {};
 const waiting = [];
 const wake = [];
-let [left, running, drawing, paused, store] = [0, 0, 0, false, {}];
+let [left, running, drawing, paused, store] = [0, 0, 0, 0, {}];
 try {
   store = localStorage;
 } catch {
@@ -28,7 +28,7 @@ const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0
 const encoded = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
 const make = (tag, has) => Object.assign(document.createElement(tag), has);
 function size(bytes) {
-  const power = bytes < 1024 ? 0 : Math.floor(Math.log2(bytes) / 10);
+  const power = Math.floor(Math.log2(bytes || 1) / 10);
   const told = (bytes / 1024 ** power).toLocaleString(document.documentElement.lang, { maximumFractionDigits: 1 });
   return `${told} ${["", "Ki", "Mi", "Gi", "Ti"][power]}B`;
 }
@@ -50,20 +50,18 @@ function keep(key, url) {
 // What can be mended by asking again, `after` some time, or is `final`.
 function fault(request) {
   const { status } = request;
-  const told = /"reason": *"([^"]+)"/.exec(request.responseText)?.[1];
-  const reason = told ?? (status === 401 ? "password_required" : undefined); // an answer to HEAD has no text
+  // An answer to HEAD has no text.
+  const reason = /"reason": *"([^"]+)"/.exec(request.responseText)?.[1] ?? (status === 401 && "password_required");
   const text = status ? texts[reason] : texts.network;
   const mends = [0, 408, 423, 429, "upload_busy", "offset_mismatch"];
   return {
     status,
-    message: text ?? `${texts.failed} (${reason ?? status})`,
+    message: text ?? `${texts.failed} (${reason || status})`,
     final: status < 500 && !mends.includes(status) && !mends.includes(reason),
     // A request that broke holds the upload until it has been silent for two seconds.
     after: request.getResponseHeader("Retry-After") * 1000 || (status === 423 ? 2500 : 0),
   };
 }
-
-const keyOf = (file, path) => `upload ${base} ${path} ${file.size} ${file.lastModified}`;
 
 // By which the gateway knows an upload again whose beginning was not answered.
 const newMark = () => `${Math.floor(Date.now() / 1000)}-${hex(crypto.getRandomValues(new Uint8Array(16)))}`;
@@ -73,13 +71,10 @@ function rouse() {
 }
 
 class Job {
-  constructor(file, path) {
-    Object.assign(this, { file, path, offset: 0, moved: 0, tries: 0, part: 0, rate: 0, before: 0, open: false });
-    this.sent = new Map();
-    this.there = new Set();
-    this.taken = new Set();
+  constructor(file, path, key) {
+    Object.assign(this, { file, path, key, offset: 0, moved: 0, tries: 0, part: 0, rate: 0, before: 0, open: false });
+    Object.assign(this, { sent: new Map(), there: new Set(), taken: new Set() });
     this.use(0, 0);
-    this.key = keyOf(file, path);
     this.row = make("li");
     const name = make("span");
     name.append(make("bdi", { textContent: path }), ` (${size(file.size)})`);
@@ -89,7 +84,7 @@ class Job {
     find("list").append(this.row);
     find("progress").hidden = false;
     jobs.push(this);
-    latest.set(this.key, this);
+    latest[key] = this;
   }
 
   begin() {
@@ -294,8 +289,7 @@ class Job {
     const hash = await this.digest;
     const name = decodeURIComponent(this.url.split("?")[0].split("/").slice(3).pop() ?? "");
     // A link may give names of its own.
-    const told = this.path.endsWith(name) ? "" : name;
-    this.tell("done", [texts.done, told, hash && `SHA-256 ${hash}`].join(" "));
+    this.tell("done", [texts.done, this.path.endsWith(name) ? "" : name, hash && `SHA-256 ${hash}`].join(" "));
     this.row.dataset.sha256 = hash;
     const undo = () => this.undo().catch((error) => this.tell("done", error.message));
     if ("undo" in root.dataset) this.button(texts.undo, undo);
@@ -372,8 +366,9 @@ async function work() {
 
 // The same file is sent once, however often it is chosen; another of its name is not the same.
 function add(file, path) {
-  if (latest.get(keyOf(file, path))?.open) return;
-  new Job(file, path).begin();
+  const key = `upload ${base} ${path} ${file.size} ${file.lastModified}`;
+  if (latest[key]?.open) return;
+  new Job(file, path, key).begin();
 }
 
 async function walk(entry, path) {
@@ -410,8 +405,8 @@ addEventListener("beforeunload", (event) => {
 find("pause").onclick = ({ target }) => {
   paused = !paused;
   target.textContent = paused ? texts.resume : texts.pause;
-  if (paused) for (const job of jobs) if (job.state === "sending") job.stop();
   if (!paused) rouse();
+  else for (const job of jobs) if (job.state === "sending") job.stop();
   work();
 };
 for (const key in store) if (key.startsWith("upload ") && !recall(key)) delete store[key];
