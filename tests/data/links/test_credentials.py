@@ -29,7 +29,7 @@ from gateway.core.rule import LimitRule, LinkLimits
 from gateway.core.token import hash_secret
 from gateway.core.units import Rate
 from gateway.data import serve
-from gateway.data.s3 import documents
+from gateway.data.state import names
 from gateway.data.steps import authenticate, renew
 from gateway.data.steps.authorise import authorise
 from gateway.wire.sig.sigv4 import SigningKeys, presign
@@ -730,6 +730,6 @@ async def test_control_a_completed_upload_would_replace(monkeypatch: pytest.Monk
 
         async def absent(*_: Any) -> None: ...
 
-        monkeypatch.setattr(documents, "require_absent", absent)
+        monkeypatch.setattr(names, "require_absent", absent)
         rig.store.script(_COMPLETED)
         assert 200 == await held.status("POST", "reports/2026/a", [("uploadId", "u")], _COMPLETE)
