@@ -19,6 +19,9 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> d
     return loops_of(config, both=True)
 
 
+plain_only = pytest.mark.skipif("config.getoption('--over-tls')", reason="of what is encrypted nothing is lent")
+
+
 @dataclass
 class Spliced:
     """Bytes that went over lent sockets."""

@@ -19,7 +19,7 @@ from tests.backends.fault_server import Peer, reply
 from tests.data.harness import Rig, request
 from tests.data.real_store import before
 from tests.data.uploading import WRITE, created, offset, patch, patching, until_moved
-from tests.splice.conftest import Spliced
+from tests.splice.conftest import Spliced, plain_only
 
 _MIB = 1024**2
 BODY = os.urandom(20 * _MIB)
@@ -109,6 +109,7 @@ async def test_what_came_of_a_large_piece_is_kept(way: str, at: int) -> None:
         assert store.made == BODY
 
 
+@plain_only
 async def test_control_of_what_is_kept(monkeypatch: pytest.MonkeyPatch, spliced: Spliced) -> None:
     """Without the look at what moves, the offset falls back to what was acknowledged."""
     note = Arriving._note

@@ -25,6 +25,7 @@ from gateway.core.backend import BackendSpec
 from gateway.splice import pump
 from tests.backends.fault_server import CREDENTIALS, reply
 from tests.data.harness import APP, request, running
+from tests.splice.conftest import plain_only
 
 SECONDS = float(os.environ.get("STRESS_SECONDS", "2"))
 SEED = int(os.environ.get("STRESS_SEED", "1"))
@@ -189,6 +190,7 @@ def state() -> list[dict[str, object]]:
     ]
 
 
+@plain_only
 async def test_nothing_hangs_and_nothing_comes_wrong(way: str) -> None:
     """Whatever stalls goes on, however many others do, on either way."""
     done = await stress(SECONDS)
