@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -30,9 +32,26 @@ def test_each_step_of_a_request_is_found(tmp_path: Path) -> None:
         [message] = CASES["GET 4 KiB, link"].build(place_before(gateway))
         with Connection(message.host, message.port) as connection:
             connection.ask(message)
+            await_records(gateway.pid, output, 1)
             os.kill(gateway.pid, BEGIN)
             assert [4096, 4096] == [connection.ask(message) for _ in range(2)]
-        found = ask_meter(gateway.pid, output, within=30)
-    tallies = corrected(tallied(found["found"], found["entered"]), found["waiting"])
-    calls = {path[-1]: tally.calls for path, tally in tallies.items() if path}
+        calls = await_records(gateway.pid, output, 2)
     assert (2, 2) == (calls["record"], calls["client's connection: bytes out"])
+
+
+def await_records(pid: int, output: Path, count: int) -> Counter[str]:
+    """What was found once so many were made: an answer is there before what is done behind it."""
+    deadline = time.monotonic() + 30
+    while (calls := calls_found(pid, output))["record"] < count and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return calls
+
+
+def calls_found(pid: int, output: Path) -> Counter[str]:
+    """How often each part was found until now, below whatever it stood: an answer may come at once or later."""
+    found = ask_meter(pid, output, within=30)
+    tallies = corrected(tallied(found["found"], found["entered"]), found["waiting"])
+    calls = Counter[str]()
+    for path, tally in tallies.items():
+        calls.update({path[-1]: tally.calls} if path else {})
+    return calls

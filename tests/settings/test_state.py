@@ -31,7 +31,7 @@ def test_what_expired_is_kept_for_a_time(folder: Folder, text: str, kept: float 
         ("state: postgres://db/gateway", ("postgres", "postgres", "postgres")),
         ("state: postgresql:///gateway?host=/run/postgresql", ("postgres", "postgres", "postgres")),
         ("state: postgresql://gw@one,two/gateway", ("postgres", "postgres", "postgres")),
-        ("state: 'postgresql://gw@one:5432,two:5433,[::1]:5434/gateway'", ("postgres", "postgres", "postgres")),
+        ("state: 'postgresql://gw@[::1]:5434,one:5432,two:5433/gateway'", ("postgres", "postgres", "postgres")),
         ("state: env:DB", ("postgres", "postgres", "postgres")),
         ("state: {grants: env:DB, limits: 'redis://redis:6379/0'}", ("postgres", "redis", "postgres")),
         ("state: {grants: env:DB, limits: memory://, records: sqlite:///r.db}", ("postgres", "memory", "sqlite")),
