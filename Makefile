@@ -20,7 +20,7 @@ SHELL := /bin/bash
 .PHONY: acceptance demo test lint format audit bench bench-check profile clients record gallery browser helm ops replicas lock clean tools
 
 PYTHON ?= python3
-WORKERS ?= 3
+WORKERS ?= 4
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
