@@ -15,14 +15,17 @@ from gateway.backends.connection import Connection, Timeouts
 from gateway.backends.pool import Authority, Pool, PoolLimits
 from gateway.core.reasons import Reason, UpstreamFailed
 from tests.backends.fault_server import Peer, call, fault_server, reply, upstream_to
+from tests.servers import over_tls
 
 
 async def hold(peer: Peer) -> None:
     await peer.until_closed()
 
 
-def pool_to(port: int, maximum: int = 2, **sizing: float) -> Pool:
-    return Pool(Authority("127.0.0.1", port, tls=False), PoolLimits(max_connections=maximum, **sizing), Timeouts())
+def pool_to(port: int, maximum: int = 2, patience: Timeouts | None = None, **sizing: float) -> Pool:
+    tls = over_tls.client()
+    authority = Authority("127.0.0.1", port, tls=tls is not None)
+    return Pool(authority, PoolLimits(max_connections=maximum, **sizing), patience or Timeouts(), tls)
 
 
 async def settle(done: asyncio.Event) -> None:
@@ -176,7 +179,7 @@ async def test_a_write_does_not_use_a_connection_that_the_peer_closed() -> None:
 async def test_an_old_connection_is_not_used_and_is_closed() -> None:
     """Beyond the idle limit a connection serves nobody; the pool's clock closes it."""
     async with fault_server(hold) as seen:
-        pool = Pool(Authority("127.0.0.1", seen.port, tls=False), PoolLimits(), Timeouts(head=0.04, body=0.04))
+        pool = pool_to(seen.port, patience=Timeouts(head=0.04, body=0.04))
         kept = await pool.acquire()
         pool.release(kept)
         kept.idle_since -= pool_module.IDLE_LIMIT + 1
