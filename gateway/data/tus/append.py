@@ -392,14 +392,14 @@ class Progress:
 
     async def _join(self) -> str:
         """Have the parts joined. A store that refuses may have other ones than were recalled: then as it lists them."""
-        parts_id = self.state.parts_id or ""
+        parts_id, named = self.state.parts_id or "", list(self.parts)
         try:
             return await self.store.complete(parts_id, self.parts, self.standing, only_new=self.only_new)
         except Refused as refused:
             if not self.recalled or refused.reason is not Reason.UPSTREAM_REFUSED:
                 raise
             self.hold(await self.store.parts(parts_id) or ())
-            if self.stored != self.state.length:
+            if self.parts == named or self.stored != self.state.length:
                 raise
         return await self.store.complete(parts_id, self.parts, self.standing, only_new=self.only_new)
 

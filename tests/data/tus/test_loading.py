@@ -7,6 +7,8 @@ import asyncio
 import pytest
 
 from gateway.core.intake import Intake
+from gateway.core.reasons import Reason, Refused
+from gateway.data.tus.store import TusStore
 from tests.data.harness import NOW, Rig
 from tests.data.parts_store import PartsStore
 from tests.data.uploading import (
@@ -107,6 +109,25 @@ async def test_a_part_that_was_sent_again_elsewhere_is_found_at_the_end(rig: Rig
     assert (204 if whole else 502) == got.status
     assert (b"x" * size + BODY[PART:] if whole else None) == rig.store.stored("inside/a.txt")
     assert len(BODY) - PART + size == await offset(rig, address)
+
+
+@pytest.mark.usefixtures("small_parts")
+async def test_a_refusal_that_no_part_explains_is_not_asked_for_again(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that holds the parts as they were named is asked to join them once."""
+    asked: list[str] = []
+
+    async def refuse(_: TusStore, parts_id: str, *__: object, **___: object) -> str:
+        asked.append(parts_id)
+        raise Refused(Reason.UPSTREAM_REFUSED, "it will not")
+
+    monkeypatch.setattr(TusStore, "complete", refuse)
+    address = await created(rig, await rig.link(actions=WRITE), len(BODY))
+    for at in range(0, 2 * PART, PART):
+        assert 204 == (await patch(rig, address, at, BODY[at : at + PART])).status
+    assert 502 == (await patch(rig, address, 2 * PART, BODY[2 * PART :])).status
+    assert 1 == len(asked)
 
 
 @pytest.mark.parametrize("key", ["", "x", "1-0a", f"{int(NOW)}-XY", f"{int(NOW)}-{'0a' * 15}", "0a" * 20])
