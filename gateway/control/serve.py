@@ -3,8 +3,9 @@
 Refuses to own the rows (`gateway.control.rows`) and the reading of HTTP (`gateway.server`).
 
 Laws: no query or body is read before the caller is authenticated. A handler that has begun runs to its end, audit
-entry included, although its caller disconnects. Rows that need models of bodies and answers are loaded by the first
-request that is no probe, in a thread: memory and start time that a gateway without operators never needs.
+entry included, although its caller disconnects; an answer that its caller does not take in time is given up. Rows that
+need models of bodies and answers are loaded by the first request that is no probe, in a thread: memory and start time
+that a gateway without operators never needs.
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ Answered = TypeVar("Answered")
 
 _RECHECK_SECONDS: Final = 0.5
 _END_SECONDS: Final = 10.0
+_SLOW_SECONDS: Final = 10.0
+_SLOWEST: Final = 1024
+"""Bytes in a second that a client has to take of an answer at least, with `_SLOW_SECONDS` besides."""
 _STS: Final = frozenset({"/sts", "/sts/"})
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", re.ASCII)
 _SAFE: Final = (
@@ -102,7 +106,9 @@ class ControlPlane:
         with suppress(Refused):  # the client has gone
             said = {field.lower() for field, _ in reply.headers}
             safe = (pair for pair in _SAFE if pair[0].lower() not in said)
-            await exchange.send(Reply(reply.status, (*reply.headers, ("X-Request-Id", request_id), *safe), reply.body))
+            await _send(
+                exchange, Reply(reply.status, (*reply.headers, ("X-Request-Id", request_id), *safe), reply.body)
+            )
 
     async def _answer(self, exchange: ClientExchange) -> tuple[str, Reply | None]:
         """The name of the operation, "" for what is none, and the answer; None where it has been given."""
@@ -223,3 +229,16 @@ async def _act(row: Endpoint[Any, Any], api: Api, call: Call[Any, Any]) -> Reply
         return await row.handler(api, call)
     except Exception as failure:  # noqa: BLE001 (its caller may have gone: then only the log has it)
         return describe_failure(call.request_id, failure)
+
+
+async def _send(exchange: ClientExchange, reply: Reply) -> None:
+    """Answer, as long as the client takes it: what it leaves here is memory that others need.
+
+    Raises:
+        Refused: the client has gone.
+    """
+    try:
+        async with asyncio.timeout(_SLOW_SECONDS + len(reply.body) / _SLOWEST):
+            await exchange.send(reply)
+    except TimeoutError:
+        exchange.cut(Reason.CLIENT_TOO_SLOW)

@@ -39,6 +39,9 @@ _LAST_LOOK: Final = 0.05
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 _SMALL: Final = 65536
 """Bytes of an upload whose client waits for its answer, and not for its body to move."""
+_AT_ONCE: Final = 65536
+"""Bytes of a document that are handed over in one write. What is handed over may wait below TLS, where neither the
+minimum rate nor the counts see it: more goes piece by piece, as fast as the client takes it."""
 
 
 @asynccontextmanager
@@ -188,15 +191,25 @@ class ClientExchange:
         return self._connection.heads.keep_alike(self._arrival, note)
 
     async def send(self, reply: Reply) -> None:
-        """Answer with a whole body at once.
+        """Answer with a document of our own; a long one is sent as a stream that has a length.
 
         Raises:
-            Refused: CLIENT_GONE.
+            Refused: CLIENT_GONE, or the reason this exchange was cut for.
         """
-        await self.send_whole(reply.status, reply.headers, reply.body, reply.own)
+        body = reply.body
+        if len(body) <= _AT_ONCE:
+            await self.send_whole(reply.status, reply.headers, body, reply.own)
+            return
+        await self.start(reply.status, reply.headers, len(body), reply.own)
+        await self.write_document(body)
+        await self.finish()
 
     async def send_whole(self, status: int, headers: Fields, body: bytes, own: Fields = ()) -> None:
-        """As `send`."""
+        """Answer with a whole small body, in one write.
+
+        Raises:
+            Refused: as `send`.
+        """
         if self.cut_reason is not None:
             self.require_uncut()
         if self.bytes_in <= _SMALL:
@@ -250,6 +263,11 @@ class ClientExchange:
                 self._connection.write(chunk)
             await self._connection.drain()
         self.client_side = False
+
+    async def write_document(self, document: bytes) -> None:
+        """As `write`, of something that may be long."""
+        for begin in range(0, len(document), _AT_ONCE):
+            await self.write(document[begin : begin + _AT_ONCE])
 
     async def confirm(self, pause: Callable[[float], Awaitable[None]]) -> None:
         """Wait until the client's side has confirmed all that was written; `pause` waits, and raises for a cut.

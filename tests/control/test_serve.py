@@ -15,10 +15,12 @@ from gateway.control import serve
 from gateway.control.caller import Access
 from gateway.control.rows import ROWS
 from gateway.core.duty import AdminTerms
+from gateway.core.reasons import Reason
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import hash_secret
 from gateway.core.trail import entry_fields
 from gateway.server import exchange
+from gateway.wire.replies import Reply
 from tests.control import desk as desks
 from tests.control.desk import ADMIN, APP, Desk, serving
 
@@ -281,6 +283,37 @@ async def test_nobody_waits_for_a_caller_who_has_gone() -> None:
             await begun.wait()
             writer.transport.abort()
             await ended.wait()
+
+
+@pytest.mark.parametrize("reads", [True, False])
+async def test_who_does_not_take_an_answer_is_not_waited_for(reads: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody takes in time is given up by a reset; who reads gets all of it."""
+    size = 32 * 1024 * 1024
+
+    async def answer(*_: object) -> tuple[str, Reply]:
+        return "", Reply(200, (), bytes(size))
+
+    given_up, real = asyncio.Event(), exchange.ClientExchange.cut
+
+    def cut(self: exchange.ClientExchange, reason: Reason) -> None:
+        real(self, reason)
+        given_up.set()
+
+    monkeypatch.setattr(exchange.ClientExchange, "cut", cut)
+    monkeypatch.setattr(serve.ControlPlane, "_answer", answer)
+    monkeypatch.setattr(serve, "_SLOW_SECONDS", 10 if reads else 0.05)
+    monkeypatch.setattr(serve, "_SLOWEST", 1 << 40)
+    async with serving() as desk, asyncio.timeout(20):
+        reader, writer = await connect(desk)
+        writer.write(b"GET /v1/links HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        if reads:
+            assert bytes(size) == await reader.readexactly(size)
+        else:
+            await given_up.wait()
+            with pytest.raises(ConnectionResetError):
+                await reader.read()
+        writer.close()
 
 
 async def connect(desk: Desk) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -239,11 +239,12 @@ class Behind:
     """A connection whose client has not taken yet what it was sent: meanwhile something `happens`."""
 
     peer, peer_texts, host = None, ("", "local"), SimpleNamespace(draining=False)
-    unsent = 0
+    unsent, behind = 0, True
 
     def __init__(self, happens: Callable[[], None]) -> None:
         self.happens = happens
         self.written = b""
+        self.writes = 0
         self.ended = False
 
     def date(self) -> str:
@@ -251,6 +252,7 @@ class Behind:
 
     def write(self, data: bytes) -> bool:
         self.written += data
+        self.writes += 1
         return True
 
     async def drain(self) -> None:
@@ -283,6 +285,52 @@ async def test_a_whole_answer_that_was_cut_while_the_client_was_behind_is_none(l
     assert (Reason.CLIENT_GONE if lost else Reason.REVOKED) == refused.value.reason
     assert (False, not lost) == (stub.ended, exchange.whole)
     assert stub.written.endswith(b"\r\n\r\nbody")
+
+
+@pytest.mark.parametrize("size", [0, 65536, 65537, 200_000])
+@pytest.mark.parametrize("version", [(1, 0), (1, 1)])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_long_document_is_handed_over_piece_by_piece(method: str, version: tuple[int, int], size: int) -> None:
+    """A small one in one write with its head; of a long one each piece waits for its client, counted as it goes."""
+    counts: list[tuple[int, bool, bool]] = []
+    body = bytes(range(256)) * 1000
+    stub = Behind(lambda: counts.append((exchange.bytes_out, exchange.whole, exchange.client_side)))
+    exchange = ClientExchange(
+        stub, IncomingRequest(method, "/", [(b"Host", b"gw")], version, keep_alive=True), "R1", None
+    )
+    await exchange.send(Reply(200, (), body[:size]))
+    head, _, sent = stub.written.partition(b"\r\n\r\n")
+    assert (b"" if method == "HEAD" else body[:size]) == sent
+    assert (method == "GET" or size > 0) is (b"Content-Length: %d" % size in head)
+    assert b"chunked" not in head
+    assert (len(sent), True, True, False) == (exchange.bytes_out, exchange.whole, stub.ended, exchange.client_side)
+    if method == "HEAD":
+        assert 1 == stub.writes
+    elif size <= 65536:
+        assert ([(size, True, True)], 1) == (counts, stub.writes)
+    else:
+        pieces = -(-size // 65536)
+        before = [(65536 * number, False, True) for number in range(1, pieces)]
+        assert [*before, (size, True, True)] == counts[:pieces]
+        assert 1 + pieces == stub.writes
+
+
+async def test_a_long_document_ends_where_it_was_cut() -> None:
+    """Nothing follows the piece that waited, there is no second answer, and what did not leave is not counted."""
+
+    def happens() -> None:
+        assert not exchange.awaits_answer
+        exchange.cut(Reason.CLIENT_TOO_SLOW)
+
+    stub = Behind(happens)
+    stub.unsent = 60_000
+    exchange = ClientExchange(
+        stub, IncomingRequest("GET", "/", [(b"Host", b"gw")], (1, 1), keep_alive=True), "R1", None
+    )
+    with pytest.raises(Refused) as refused:
+        await exchange.send(Reply(200, (), b"x" * 200_000))
+    assert (Reason.CLIENT_TOO_SLOW, False, False) == (refused.value.reason, exchange.whole, stub.ended)
+    assert (65536, 5536) == (len(stub.written.partition(b"\r\n\r\n")[2]), exchange.bytes_out)
 
 
 @pytest.mark.parametrize("size", [4096, 1 << 20])

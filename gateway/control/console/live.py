@@ -81,7 +81,7 @@ class Stream:
         try:
             async with self.visit.api.waits.at_most(_LONGEST):
                 while True:
-                    await exchange.write(_event(await self.draw(self.visit)))
+                    await exchange.write_document(_event(await self.draw(self.visit)))
                     await asyncio.sleep(_EVERY)
         except (TimeoutError, Refused):
             await exchange.finish()

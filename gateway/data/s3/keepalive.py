@@ -46,7 +46,7 @@ class KeepAliveReply:
             while not await _wait(self._work):
                 await exchange.write(b" ")
             reply = self._outcome(request, permit)
-            await exchange.write(reply.body.removeprefix(_DECLARATION))
+            await exchange.write_document(reply.body.removeprefix(_DECLARATION))
             await exchange.finish()
         finally:
             await _stop(self._work)

@@ -63,6 +63,14 @@ async def test_a_late_failure_is_in_the_document(app: Rig, piece: bytes, code: b
     assert ("refused", reason) == (record.outcome, record.reason)
 
 
+async def test_a_long_document_waits_for_its_client(app: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Piece by piece, each a chunk of its own, as any document that was made at once."""
+    monkeypatch.setattr("gateway.server.exchange._AT_ONCE", 32)
+    _, rest = await late(app, COPIED)
+    assert b"\r\n20\r\n<CopyObjectResult" in b"\r\n" + rest
+    assert rest.endswith(b"\r\n0\r\n\r\n")
+
+
 async def test_an_internal_error_cuts(app: Rig) -> None:
     """What nobody foresaw is never finished cleanly."""
     _, rest = await late(app, ValueError("a defect"))
