@@ -17,7 +17,8 @@ from gateway.core.attempt import Attempt
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import BucketPlace, ObjectRequest
 from gateway.core.values import dataclass
-from gateway.server.exchange import ClientExchange, head_deadline
+from gateway.server.deadline import head_deadline
+from gateway.server.exchange import ClientExchange
 from gateway.wire.http.form_data import Form, FormParser
 from gateway.wire.parse import check_key
 from gateway.wire.replies import Reply, s3_ids

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from gateway.core.loan import Lender, Loan
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 from gateway.server.connection import Connection
+from gateway.server.deadline import head_deadline
 from gateway.server.request import IncomingRequest, Pieces
 from gateway.splice.pump import small_answers, splice
 from gateway.wire.http.answer_head import answer_head, has_no_body, interim_head
@@ -33,7 +34,6 @@ Fields = tuple[tuple[str, str], ...]
 _SERVER: Final = ("Server", "gateway")
 _ONLY_SERVER: Final = (_SERVER,)
 _ASKS: Final = frozenset({"GET", "HEAD"})
-_UNADMITTED_SECONDS: Final = 10.0
 _FIRST_LOOK: Final = 0.002
 _LAST_LOOK: Final = 0.05
 _LAST_CHUNK: Final = b"0\r\n\r\n"
@@ -42,20 +42,6 @@ _SMALL: Final = 65536
 _AT_ONCE: Final = 65536
 """Bytes of a document that are handed over in one write. What is handed over may wait below TLS, where neither the
 minimum rate nor the counts see it: more goes piece by piece, as fast as the client takes it."""
-
-
-@asynccontextmanager
-async def head_deadline() -> AsyncIterator[None]:
-    """A time limit for what a client sends before it is admitted; afterwards its transfer is watched.
-
-    Raises:
-        Refused: CLIENT_TOO_SLOW.
-    """
-    try:
-        async with asyncio.timeout(_UNADMITTED_SECONDS):
-            yield
-    except TimeoutError:
-        raise Refused(Reason.CLIENT_TOO_SLOW, "the body did not come in time") from None
 
 
 class _ClientErrors:
@@ -127,8 +113,7 @@ class ClientExchange:
         self.method, self.note, self.differing = arrival.method, arrival.note, arrival.differing
         self.started = False  # whether the head of an answer was sent
         self.status = 0
-        self.bytes_in = 0
-        self.bytes_out = 0
+        self.bytes_in = self.bytes_out = 0
         self.first_byte_at: float | None = None
         self.continued = False
         self.cut_reason: Reason | None = None  # why this was ended, be it by a refusal or without a word
@@ -196,12 +181,11 @@ class ClientExchange:
         Raises:
             Refused: CLIENT_GONE, or the reason this exchange was cut for.
         """
-        body = reply.body
-        if len(body) <= _AT_ONCE:
-            await self.send_whole(reply.status, reply.headers, body, reply.own)
+        if len(reply.body) <= _AT_ONCE:
+            await self.send_whole(reply.status, reply.headers, reply.body, reply.own)
             return
-        await self.start(reply.status, reply.headers, len(body), reply.own)
-        await self.write_document(body)
+        await self.start(reply.status, reply.headers, len(reply.body), reply.own)
+        await self.write_document(reply.body)
         await self.finish()
 
     async def send_whole(self, status: int, headers: Fields, body: bytes, own: Fields = ()) -> None:

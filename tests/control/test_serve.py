@@ -19,7 +19,7 @@ from gateway.core.reasons import Reason
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.token import hash_secret
 from gateway.core.trail import entry_fields
-from gateway.server import exchange
+from gateway.server import deadline, exchange
 from gateway.wire.replies import Reply
 from tests.control import desk as desks
 from tests.control.desk import ADMIN, APP, Desk, serving
@@ -214,7 +214,7 @@ async def test_a_whole_head_may_wait_for_its_body(pieces: list[bytes], monkeypat
 
 async def test_a_body_that_does_not_come_is_answered(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """With 408, and nobody waits for it any longer."""
-    monkeypatch.setattr(exchange, "_UNADMITTED_SECONDS", 0.05)
+    monkeypatch.setattr(deadline, "_UNADMITTED_SECONDS", 0.05)
     reader, writer = await connect(desk)
     writer.write(HEAD + b"{")
     assert b"HTTP/1.1 408" == (await asyncio.wait_for(reader.readline(), 5))[:12]

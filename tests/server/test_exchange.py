@@ -13,8 +13,7 @@ import pytest
 from gateway.core.reasons import Reason, Refused
 from gateway.core.record import Outcome
 from gateway.core.request import Action
-from gateway.server import connection
-from gateway.server import exchange as room
+from gateway.server import connection, deadline
 from gateway.server.connection import Connection
 from gateway.server.exchange import ClientExchange
 from gateway.server.request import IncomingRequest
@@ -166,7 +165,7 @@ FORMS = ["application/x-www-form-urlencoded", "multipart/form-data; boundary=b"]
 @pytest.mark.parametrize("content_type", FORMS)
 async def test_a_form_that_does_not_come_holds_nothing(rig: Rig, monkeypatch, content_type: str) -> None:
     """Before a request is admitted nobody counts its speed, so its form has a time limit of its own."""
-    monkeypatch.setattr(room, "_UNADMITTED_SECONDS", 0.05)
+    monkeypatch.setattr(deadline, "_UNADMITTED_SECONDS", 0.05)
     token = await rig.link(actions=[Action.WRITE])
     async with rig.client() as client:
         head = {"Content-Type": content_type, "Content-Length": "5000"}
