@@ -14,15 +14,42 @@ from typing import Any, Final, cast
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from gateway.core.said import Said, phrase
+from gateway.core.said import Said
 
-_SENTENCES: Final = {
-    "extra_forbidden": phrase("type_extra_forbidden", "is not known here"),
-    "missing": phrase("type_missing", "is needed"),
-    "model_type": phrase("type_model_type", "send an object"),
-    "model_attributes_type": phrase("type_model_type", "send an object"),
+SENTENCES: Final = {
+    "bool_type": "write true or false",
+    "enum": "must be one of these: {expected}",
+    "extra_forbidden": "is not known here",
+    "float_type": "write a number",
+    "greater_than_equal": "must be at least {ge}",
+    "int_type": "write a whole number",
+    "less_than_equal": "must be at most {le}",
+    "list_type": "write a list",
+    "missing": "is needed",
+    "model_type": "send an object",
+    "other": "cannot be read here",
+    "string_pattern_mismatch": "must match {pattern}",
+    "string_too_long": "has too many characters: at most {max_length}",
+    "string_too_short": "has too few characters: at least {min_length}",
+    "string_type": "write a text",
+    "too_long": "are too many: at most {max_length}",
+    "too_short": "are too few: at least {min_length}",
 }
-"""Where pydantic would speak of its own types."""
+"""What is said of a value that is not of its type, by pydantic's name for the fault: its own words speak of Python."""
+
+_SAME: Final = {
+    "bool_parsing": "bool_type",
+    "dict_type": "model_type",
+    "finite_number": "float_type",
+    "float_parsing": "float_type",
+    "int_from_float": "int_type",
+    "int_parsing": "int_type",
+    "int_parsing_size": "int_type",
+    "literal_error": "enum",
+    "model_attributes_type": "model_type",
+    "string_unicode": "string_type",
+}
+"""Faults that people mend in the same way."""
 
 Fault = tuple[str, str]
 """A JSON pointer and a sentence."""
@@ -63,13 +90,14 @@ def _error(loc: tuple[int | str, ...], text: str) -> InitErrorDetails:
 def _sentence(fault: Any) -> str:
     """What a type says of a fault is a sentence, too: by the name that pydantic has for it."""
     kind, said = fault["type"], fault.get("ctx", {})
-    if kind in _SENTENCES:
-        return _SENTENCES[kind]
     if kind == "fault":
         return cast("str", said["text"])
     if kind == "value_error":
         return said["error"].args[0] if said["error"].args else ""
-    return Said(str(fault["msg"]), f"type_{kind}", said)
+    kind = _SAME.get(kind, kind)
+    kind = kind if kind in SENTENCES else "other"
+    values = {name: str(value).replace("' or '", "', '") for name, value in said.items()}
+    return Said(SENTENCES[kind].format(**values), f"type_{kind}", values)
 
 
 def faults_of(error: ValidationError) -> tuple[Fault, ...]:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from gateway.control.bodies import EditLink, ExplainBody, LinkQuery, NewLink, NewRevocation, PresignBody
 from gateway.control.body import Body, Fault, faults_of
 from gateway.control.key_bodies import NewKey
+from gateway.control.rows import ROWS
 from gateway.core.said import Said
 from gateway.pages.languages import SOURCE, languages
 
@@ -115,3 +116,20 @@ def test_every_fault_has_a_sentence_in_each_language(model: type[Body]) -> None:
     assert {} == {
         code: lacks for code, one in languages().items() if code != SOURCE and (lacks := keys - one.texts.keys())
     }
+
+
+_MODELS = sorted({model for row in ROWS for model in (row.body, row.query) if model}, key=lambda one: one.__name__)
+
+
+@pytest.mark.parametrize("model", _MODELS)
+def test_no_fault_is_told_in_the_words_of_a_library(model: type[Body]) -> None:
+    """Of no row of the API: what is wrong with a value's type is said in a sentence of ours that says what to write."""
+    faults = list(_faults(model, []) or ())
+    for name, field in model.model_fields.items():
+        for value in (*_JUNK, 1e30, 10**40, {"x": {}}, [[]]):
+            faults += _faults(model, {field.alias or name: value}) or ()
+    assert faults
+    told = {text for _, text in faults}
+    assert set() == {text for text in told if not text or "Input should" in text or " should " in text}
+    assert set() == {text for text in told if getattr(text, "key", "") == "type_other"}
+    assert set() == {text for text in told if " or '" in text}, "values are listed, in any language"

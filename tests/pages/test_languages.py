@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.control.body import SENTENCES
 from gateway.core.grant import GrantKind
 from gateway.core.reasons import TABLE, Reason, public_reason
 from gateway.core.request import Action
@@ -25,23 +26,8 @@ _PUBLIC = {f"reasons.{public_reason(reason).value}" for reason in Reason}
 _WORDS = {f"said.word.{word}" for word in (*GrantKind, *REVOKING, *Action)}
 """What fills a sentence and is a word of ours."""
 
-_OF_TYPES = {
-    "said.type_bool_type": "",
-    "said.type_enum": "{expected}",
-    "said.type_greater_than_equal": "{ge}",
-    "said.type_int_from_float": "",
-    "said.type_int_parsing": "",
-    "said.type_int_type": "",
-    "said.type_less_than_equal": "{le}",
-    "said.type_list_type": "",
-    "said.type_literal_error": "{expected}",
-    "said.type_string_too_long": "{max_length}",
-    "said.type_string_too_short": "{min_length}",
-    "said.type_string_type": "",
-    "said.type_too_long": "{max_length}",
-    "said.type_too_short": "{min_length}",
-}
-"""What pydantic finds wrong with what a form of the console sends: tests/control/test_body.py says which types."""
+_OF_TYPES = {f"said.type_{kind}": english for kind, english in SENTENCES.items()}
+"""What is wrong with the types of what was sent."""
 
 
 def _places(text: str) -> set[str]:
