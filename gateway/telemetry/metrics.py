@@ -133,7 +133,7 @@ class Metrics:
             "gateway_connections_refused", "Connections that were closed before any request.", (causes,)
         )
         self._refused_connections.start((cause,) for cause in causes)
-        self._lost_lines = Gauge("gateway_lost_log_lines", "Lines of the log that were dropped since the start.")
+        self._lost_lines = Counter("gateway_lost_log_lines", "Lines of the log that nobody took in time.")
         self._dropped = Counter("gateway_dropped_records", "Records that reached the log and not the ledger.")
 
     def _declare_upstream(self) -> None:

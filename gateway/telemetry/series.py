@@ -67,6 +67,11 @@ class Counter(_Labelled):
     def __init__(self, name: str, text: str, labels: Sequence[Vocabulary] = ()) -> None:
         super().__init__(name, text, labels)
         self._counts: dict[Key, float] = {} if self.labels else {(): 0}
+        self._function: Callable[[], float] | None = None
+
+    def ask(self, function: Callable[[], float]) -> None:
+        """From now on the count is what this function answers: another thread counts. Only where there is no label."""
+        self._function = function
 
     def start(self, keys: Iterable[Key]) -> None:
         """Show these series at zero, so that a rate sees their first event."""
@@ -84,7 +89,8 @@ class Counter(_Labelled):
         from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415 (loaded at the first page)
 
         family = CounterMetricFamily(self.name, self.text, labels=self._label_names)
-        for key, count in self._counts.items():
+        counts = self._counts if self._function is None else {(): self._function()}
+        for key, count in counts.items():
             family.add_metric(key, count)
         yield family
 

@@ -97,6 +97,15 @@ def test_a_key_of_the_wrong_length_is_the_programmers_error():
         tally.add(("a", "b"))
 
 
+def test_a_count_that_another_keeps_is_asked_for():
+    """A counter without labels is its own number until a function is given, and is a counter on the page."""
+    tally = Counter("t", "x")
+    tally.add()
+    assert page(tally) == {("t_total", ()): 1}
+    tally.ask(lambda: 7)
+    assert page(tally) == {("t_total", ()): 7}
+
+
 def test_a_level_is_what_was_set_or_asks():
     """A level is its own number until a function is given."""
     level = Gauge("g", "x", 3)
