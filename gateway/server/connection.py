@@ -5,8 +5,10 @@ Refuses to own what a request means (`gateway.data.serve`, `gateway.control.serv
 
 Laws: a body is bytes, never decompressed (T3). The next request is not looked at before the answer to this one has
 ended. A request whose end is in doubt, or whose body was not read, is the last of its connection. A connection that
-sends no whole head in time is closed (T4, promise 5). As most servers do, a client that ends its side is taken to have
-gone; what it sent whole is done all the same.
+sends no whole head in time is closed (T4, promise 5). A client that ends its side behind a whole request may still read
+(RFC 9112, 9.6: `nc -N`, tools of HTTP/1.0): it gets its answer, and whoever has left instead is found out by sending.
+Over TLS, where the event loops know no half of a connection, it is taken to have gone. What came whole with a body is
+done all the same.
 """
 
 from __future__ import annotations
@@ -66,6 +68,7 @@ class Connection(asyncio.BufferedProtocol):
         "_closing",
         "_drained",
         "_ended",
+        "_half",
         "_held",
         "_last",
         "_reading",
@@ -73,6 +76,7 @@ class Connection(asyncio.BufferedProtocol):
         "_since",
         "_task",
         "_transport",
+        "answered",
         "date",
         "heads",
         "host",
@@ -95,6 +99,8 @@ class Connection(asyncio.BufferedProtocol):
         self._closing: asyncio.TimerHandle | None = None
         self._reading = True
         self._served = self._last = self._ended = False
+        self._half = False  # whether the client has ended its side
+        self.answered = False  # whether the answer to the request in work has begun
         self._since: float | None = None
         self.peer: Address | None = None
 
@@ -139,6 +145,15 @@ class Connection(asyncio.BufferedProtocol):
             self._bound_held()
         else:
             self._begin(data)
+
+    def eof_received(self) -> bool:
+        """The client sends nothing more; whether it gets what it has asked for whole."""
+        arrival = self._arrival
+        unasked = not self._held if arrival is None else not arrival.body.whole
+        if self._closing is not None or unasked or self.encrypted:
+            return False
+        self._half = True
+        return True
 
     def pause_writing(self) -> None:
         if self._drained is None:
@@ -213,6 +228,7 @@ class Connection(asyncio.BufferedProtocol):
             self._since = None
             self._served = True
             self._arrival = arrival
+            self.answered = False
         return rest
 
     def _read_held(self) -> None:
@@ -230,7 +246,11 @@ class Connection(asyncio.BufferedProtocol):
         if len(held) <= _HELD_LIMIT:
             self.resume_body()
         if arrival is not None:
+            if self._half and not arrival.body.whole:
+                arrival.body.break_off()
             self._start(arrival)
+        elif self._half and self._transport is not None:
+            self._transport.close()
 
     def _bound_held(self) -> None:
         """Read no more while much is held: one turn of the loop may read a socket many times."""
@@ -256,7 +276,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def resume_body(self) -> None:
         """Read on, after `hold_body` too."""
-        if not self._reading and self._transport is not None and not self._transport.is_closing():
+        if self._reading or self._half:
+            return
+        if self._transport is not None and not self._transport.is_closing():
             self._reading = True
             self._transport.resume_reading()
 
@@ -285,7 +307,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         if self._closing is not None or self._transport.is_closing():
             return
-        if self._last:
+        if self._last or (self._half and not self._held):
             self._transport.close()
             return
         self._since = self.host.loop.time()
@@ -379,11 +401,21 @@ class Connection(asyncio.BufferedProtocol):
 
     def check(self, now: float) -> None:
         """Called by the listener's clock: close what has been waited for too long."""
+        if self._half:
+            self._try_half()
         if self._since is None:
             return
         idle = self._served and not self.heads.begun
         if now - self._since > (_KEEP_ALIVE if idle else self.host.head_seconds):
             self.abort()
+
+    def _try_half(self) -> None:
+        """Find out whether a client that has ended its side, and waits for the head of its answer, is still there: the
+        kernel of one that is not refuses whatever comes. All clients of HTTP/1.1 skip an interim answer, and even old
+        ones this one (RFC 9110, 15.2)."""
+        arrival = self._arrival
+        if arrival is not None and not self.answered and arrival.version >= (1, 1) and self._drained is None:
+            self.allow_body()
 
     def close_when_idle(self) -> None:
         """Close now, or when the answer in work has ended."""

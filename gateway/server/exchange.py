@@ -505,7 +505,7 @@ class ClientExchange:
         )
         # Only now: in place of a head that could not be written, another answer can still be given.
         self.status = status
-        self.started = True
+        self.started = self._connection.answered = True
         self.first_byte_at = time.monotonic()
         return head
 

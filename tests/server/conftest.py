@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.data.conftest import app, plain_tracebacks, rig, small_parts, uploads
+from tests.data.conftest import app, plain_tracebacks, pytest_asyncio_loop_factories, rig, small_parts, uploads
 
-__all__ = ["app", "plain_tracebacks", "rig", "small_parts", "uploads"]
+__all__ = ["app", "plain_tracebacks", "pytest_asyncio_loop_factories", "rig", "small_parts", "uploads"]

@@ -11,7 +11,10 @@ from gateway.core.request import Action
 from gateway.server import connection as room
 from gateway.server.request import IncomingBody, IncomingRequest
 from tests.data.harness import Rig, request, running
+from tests.data.raw_client import RawClient
 from tests.data.scripted_store import Scripted
+
+not_over_tls = pytest.mark.skipif("config.getoption('--over-tls')", reason="the event loops end both sides of it")
 
 
 @pytest.mark.parametrize("beginning", [b"", b"GE", b"GET / HTTP/1.1\r\nHost: g", b"\r\n"])
@@ -226,3 +229,74 @@ async def test_what_comes_while_a_request_waits_its_turn_stays_behind_it(rig: Ri
             await client.send(wire[start : start + 61])
             await asyncio.sleep(0)
         assert [200, 204] * 10 == [(await client.answer()).status for _ in range(20)]
+
+
+async def _asked_and_ended(client: RawClient, *wire: bytes) -> None:
+    """Requests, and behind them the end of the client's side."""
+    await client.send(b"".join(wire))
+    client.sock.shutdown(socket.SHUT_WR)
+
+
+@pytest.mark.both_loops
+@not_over_tls
+@pytest.mark.parametrize("size", [5, 4 * 1024**2])
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+async def test_who_sends_nothing_more_gets_what_was_asked_for(rig: Rig, version: str, size: int) -> None:
+    """A client may end its side behind its request and read on; nothing follows its answer."""
+    rig.store.hold("inside/a.txt", b"x" * size)
+    async with rig.client() as client:
+        await _asked_and_ended(client, f"GET /s/{await rig.link()} HTTP/{version}\r\nHost: gw\r\n\r\n".encode())
+        got = await client.answer()
+        assert (200, size, b"") == (got.status, len(got.body), await client.rest())
+    assert not client.reset
+
+
+@pytest.mark.both_loops
+@not_over_tls
+async def test_all_that_was_asked_for_before_the_end_is_answered(rig: Rig) -> None:
+    """Questions and uploads, in one write; of a request that is not whole, nothing is done."""
+    token = await rig.link(None, prefix="in/", actions=[Action.WRITE])
+    whole = request("GET", "/robots.txt") + request("PUT", f"/s/{token}/a", {}, b"a" * 70_000)
+    broken = request("PUT", f"/s/{token}/b", {"Content-Length": "9"}, b"b")
+    for behind in (b"", b"GET /robots.txt HT", broken):
+        async with rig.client() as client:
+            await _asked_and_ended(client, whole, behind)
+            assert [200] == [(await client.answer()).status for _ in range(1)]
+            assert (await client.answer()).status in {201, 409}
+            await client.rest()
+            assert client.ended
+    assert b"a" * 70_000 == rig.store.stored("inside/in/a")
+    assert "inside/in/b" not in [key for _, key in rig.store.objects]
+
+
+@pytest.mark.both_loops
+@not_over_tls
+async def test_who_reads_on_waits_for_a_slow_store() -> None:
+    """What finds out who has left is an interim answer, which every client skips, and which HTTP/1.0 does not get."""
+    async with running(head_seconds=0.2) as hasty:
+        hasty.store.hold("inside/a.txt", b"hello")
+        token = await hasty.link()
+        for version, interim in (("1.1", True), ("1.0", False)):
+            hasty.store.answers.clear()
+            async with hasty.client() as client:
+                await _asked_and_ended(client, f"GET /s/{token} HTTP/{version}\r\nHost: gw\r\n\r\n".encode())
+                asyncio.get_running_loop().call_later(0.3, hasty.store.answers.set)
+                wire = await client.rest()
+            assert wire.endswith(b"\r\n\r\nhello")
+            assert interim == wire.startswith(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+@pytest.mark.both_loops
+@not_over_tls
+async def test_who_has_left_is_found_out_while_the_store_is_slow() -> None:
+    """Its own system refuses the interim answer; the store's connection is given back, and the record says so."""
+    async with running(head_seconds=0.2) as hasty:
+        token = await hasty.link()
+        asked = asyncio.Event()
+        hasty.store.answers.clear()
+        hasty.store.waits = lambda call: asked.set() is None
+        async with hasty.client() as client:
+            await client.send(request("GET", f"/s/{token}"))
+            await asked.wait()
+        assert "client_gone" == (await hasty.recorded(1))[0].reason
+        assert 0 == hasty.store.open_now
