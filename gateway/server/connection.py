@@ -14,22 +14,26 @@ done all the same.
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 from collections.abc import Callable
 from contextlib import suppress
-from ipaddress import ip_address
 from typing import Final, cast
 
 import structlog
 
-from gateway.core.attempt import Address, address_texts, unmap
+from gateway.core.attempt import Address, address_texts
 from gateway.core.loan import Loan
 from gateway.eager import EagerTask
 from gateway.server.head import HeadReader
 from gateway.server.host import Host
 from gateway.server.request import IncomingRequest
-from gateway.server.sending import NOT_ACKNOWLEDGED, NOT_SENT, acknowledged, waiting
+from gateway.server.sending import (
+    NOT_ACKNOWLEDGED,
+    acknowledged,
+    bound_sending,
+    forget_unsent,
+    peer_of,
+    waiting,
+)
 from gateway.splice.lending import Lending, flush, may_be_lent
 from gateway.wire.http.answer_head import CONTINUE, answer_head
 
@@ -40,19 +44,11 @@ FIRST_READ_SIZE: Final = 16384
 """Bytes of one read that no task waits for yet: a head, and the beginning of a body. No more is read then, so that
 waiting clients hold little memory."""
 
-_UNSENT_LIMIT: Final = 128 * 1024
-"""Bytes that may wait unsent in the kernel, per socket; half of the 256 KiB that promise 2 allows after a cut."""
-
-_UNREAD_MILLISECONDS: Final = 20_000
-"""After which the kernel gives up a client that takes nothing of what is sent: the tail of an answer, which no transfer
-waits for any more (tcp(7), TCP_USER_TIMEOUT)."""
-
 _WRITE_HIGH: Final = 64 * 1024
 _HELD_LIMIT: Final = 64 * 1024
 _PIECE: Final = 4096
 _KEEP_ALIVE: Final = 75.0
 _LINGERING: Final = 2.0
-_LINGER_NONE: Final = struct.pack("ii", 1, 0)
 
 _MALFORMED: Final = b"malformed request\n"
 
@@ -60,7 +56,8 @@ _log = structlog.get_logger("gateway.server")
 
 
 class Connection(asyncio.BufferedProtocol):
-    """One connection."""
+    """One connection. `_half` is whether the client has ended its side, `answered` whether the answer to the request in
+    work has begun."""
 
     __slots__ = (
         "_arrival",
@@ -98,9 +95,7 @@ class Connection(asyncio.BufferedProtocol):
         self.lending = Lending()
         self._closing: asyncio.TimerHandle | None = None
         self._reading = True
-        self._served = self._last = self._ended = False
-        self._half = False  # whether the client has ended its side
-        self.answered = False  # whether the answer to the request in work has begun
+        self._served = self._last = self._ended = self._half = self.answered = False
         self._since: float | None = None
         self.peer: Address | None = None
 
@@ -109,14 +104,8 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = stream = cast("asyncio.Transport", transport)
         stream.set_write_buffer_limits(high=_WRITE_HIGH)
-        sock = stream.get_extra_info("socket")
-        if sock is not None and sock.family in {socket.AF_INET, socket.AF_INET6}:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_LIMIT)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
-        name = stream.get_extra_info("peername")
-        if isinstance(name, tuple):
-            self.peer = unmap(ip_address(name[0].partition("%")[0]))
+        bound_sending(stream)
+        self.peer = peer_of(stream)
         self.peer_texts = address_texts(self.peer)
         self._since = self.host.loop.time()
         self.host.add_connection(self)
@@ -149,11 +138,9 @@ class Connection(asyncio.BufferedProtocol):
     def eof_received(self) -> bool:
         """The client sends nothing more; whether it gets what it has asked for whole."""
         arrival = self._arrival
-        unasked = not self._held if arrival is None else not arrival.body.whole
-        if self._closing is not None or unasked or self.encrypted:
-            return False
-        self._half = True
-        return True
+        asked = bool(self._held) if arrival is None else arrival.body.whole
+        self._half = asked and self._closing is None and not self.encrypted
+        return self._half
 
     def pause_writing(self) -> None:
         if self._drained is None:
@@ -246,7 +233,7 @@ class Connection(asyncio.BufferedProtocol):
         if len(held) <= _HELD_LIMIT:
             self.resume_body()
         if arrival is not None:
-            if self._half and not arrival.body.whole:
+            if self._half:
                 arrival.body.break_off()
             self._start(arrival)
         elif self._half and self._transport is not None:
@@ -276,11 +263,10 @@ class Connection(asyncio.BufferedProtocol):
 
     def resume_body(self) -> None:
         """Read on, after `hold_body` too."""
-        if self._reading or self._half:
-            return
-        if self._transport is not None and not self._transport.is_closing():
+        stream = self._transport
+        if not self._reading and not self._half and stream is not None and not stream.is_closing():
             self._reading = True
-            self._transport.resume_reading()
+            stream.resume_reading()
 
     def _refuse_head(self) -> None:
         """Answer with a fixed text, never the parser's own words, and close."""
@@ -434,11 +420,7 @@ class Connection(asyncio.BufferedProtocol):
         stream, self._ended = self._transport, True
         if stream is None:
             return 0
-        unsent = waiting(stream, NOT_SENT)
-        sock = stream.get_extra_info("socket")
-        if sock is not None:
-            with suppress(OSError):  # closed already: nothing is left to cut
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)
+        unsent = forget_unsent(stream)
         self.lending.recall()
         stream.abort()
         return unsent
@@ -447,9 +429,8 @@ class Connection(asyncio.BufferedProtocol):
         """Of so many bytes of a body that were written, those that the client's kernel has confirmed. Below TLS bytes
         wait where nobody can look, so there it is what was confirmed of the whole connection: to be compared with what
         it was before, and with nothing else."""
-        if self._transport is not None and self.encrypted:
-            return acknowledged(self._transport)
-        return written - self.unacknowledged
+        stream = self._transport
+        return acknowledged(stream) if stream is not None and self.encrypted else written - self.unacknowledged
 
     @property
     def unacknowledged(self) -> int:

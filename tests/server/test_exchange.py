@@ -13,7 +13,7 @@ import pytest
 from gateway.core.reasons import Reason, Refused
 from gateway.core.record import Outcome
 from gateway.core.request import Action
-from gateway.server import connection, deadline
+from gateway.server import deadline, sending
 from gateway.server.connection import Connection
 from gateway.server.exchange import ClientExchange
 from gateway.server.request import IncomingRequest
@@ -109,7 +109,7 @@ async def test_a_cut_is_a_reset(rig: Rig) -> None:
 
 async def test_without_linger_a_cut_would_look_like_an_end(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Control: the socket option is what makes the error."""
-    monkeypatch.setattr(connection, "_LINGER_NONE", struct.pack("ii", 0, 0))
+    monkeypatch.setattr(sending, "_LINGER_NONE", struct.pack("ii", 0, 0))
     rig.store.script(Scripted(200, {}, [b"x" * 70_000, asyncio.Event()], length=100_000))
     async with rig.client() as client:
         await client.send(f"GET /s/{await rig.link()} HTTP/1.1\r\nHost: gw\r\n\r\n".encode())
