@@ -80,25 +80,31 @@ class AtStore:
     """What a call asks of its store, made once for all that make the same call by the same route, and by which name
     their caller's use is counted; and what they are shown of its answer, once for all answers that say the same."""
 
-    __slots__ = ("_known", "_made", "_only_new", "_route", "_shown", "_shown_by", "_use")
+    __slots__ = ("_known", "_made", "_route", "_shown", "_shown_by", "_use", "_writing")
 
     def __init__(self) -> None:
         self._route: Route | None = None
-        self._only_new = False
         self._made: UpstreamCall | None = None
+        self._writing: tuple[Route, Grant | None, Writing] | None = None
         self._known: object = None
         self._shown_by: Grant | None = None
         self._shown: Fields = ()
         self._use: tuple[Route, str, str] | None = None
 
-    def by(
-        self, route: Route, request: ObjectRequest, *, body_length: int | None = None, only_new: bool = False
-    ) -> UpstreamCall:
-        """Raises Refused as `upstream_call` does. `request` is the call's own, and so is the length of its body."""
-        if self._made is None or self._route is not route or self._only_new is not only_new:
-            self._made = upstream_call(route, request, body_length=body_length, only_new=only_new)
-            self._route, self._only_new = route, only_new
+    def by(self, route: Route, request: ObjectRequest) -> UpstreamCall:
+        """A call without a body. Raises Refused as `upstream_call` does. `request` is the call's own."""
+        if self._made is None or self._route is not route:
+            self._made, self._route = upstream_call(route, request), route
         return self._made
+
+    def writing(self, call: Call, permit: Permit, make: Callable[[Call, Permit], Writing]) -> Writing:
+        """What `make` finds out of how the call's own object is written, which nothing but route and grant changes.
+
+        Raises Refused as `make` does."""
+        known = self._writing
+        if known is None or known[0] is not permit.route or known[1] is not permit.grant:
+            self._writing = known = permit.route, permit.grant, make(call, permit)
+        return known[2]
 
     def use_key(self, cookie: str | None, permit: Permit, make: Callable[[str | None, Permit], str]) -> str:
         """What `make` makes of who calls. All that makes the same call comes with the same head, but from anywhere."""
@@ -113,6 +119,17 @@ class AtStore:
             self._shown = make(answer, by)
             self._known, self._shown_by = answer.known, by
         return self._shown
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """How one object is written: by which call, `only_new` if it may replace none; `parts` if its store takes no body
+    of this length at once, `conditional` if that heeds conditions then."""
+
+    store_call: UpstreamCall
+    only_new: bool
+    parts: bool
+    conditional: bool
 
 
 @dataclass(frozen=True, slots=True)

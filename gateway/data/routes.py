@@ -21,7 +21,7 @@ from gateway.pages.assets import find_asset
 from gateway.pages.links import front_page
 from gateway.pages.refusals import refusal_page
 from gateway.pages.render import ASSETS_AT, Page, look_for
-from gateway.server.client_address import client_address, is_trusted
+from gateway.server.client_address import BELIEVED, client_address
 from gateway.server.connection import Connection
 from gateway.server.exchange import ClientExchange
 from gateway.server.request import IncomingRequest
@@ -51,12 +51,12 @@ def data_handler(
 
     async def handle(connection: Connection, arrival: IncomingRequest) -> None:
         peer = connection.peer
-        if arrival.fault is None:
+        if arrival.forwarded and arrival.raw is not None:
             snapshot = plane.snapshot
-            believed = is_trusted(peer, snapshot.trusted_proxies, trusted_socket=snapshot.trusted_socket)
-            undeclared.notice(peer, arrival.names(), believed=believed)
-            if believed and arrival.raw is not None:
-                named = arrival.raw.header_values("x-forwarded-for")
+            believed = snapshot.trusts(peer)
+            undeclared.notice(peer, arrival.raw.names(), believed=believed)
+            if believed:
+                named = arrival.raw.header_values(BELIEVED)
                 peer = client_address(peer, named, snapshot.trusted_proxies, trusted_socket=snapshot.trusted_socket)
         exchange = ClientExchange(connection, arrival, new_request_id(), peer)
         target = arrival.target

@@ -8,8 +8,17 @@ Law: no word of a client's own is believed; the walk along the hops ends at the 
 from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Final
 
 from gateway.core.attempt import Address, unmap
+
+BELIEVED: Final = "x-forwarded-for"
+"""The field that is read, where its proxy is trusted."""
+
+FORWARDING: Final = frozenset(
+    {BELIEVED, "forwarded", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip", "fastly-client-ip"}
+)
+"""The fields in which proxies name their clients."""
 
 
 def client_address(

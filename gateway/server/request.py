@@ -8,12 +8,13 @@ Law: a body ends whole or broken, and its reader learns which.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, KeysView, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
 from gateway.core.reasons import Refused
 from gateway.core.request import RawRequest
 from gateway.eager import Signal
+from gateway.server.client_address import FORWARDING
 from gateway.wire.http.chunked import Chunks
 from gateway.wire.http.target import raw_request
 from gateway.wire.likeness import AlikeHeads
@@ -151,7 +152,8 @@ class IncomingRequest:
 
     `keep_alive` is whether the client means to go on with the connection afterwards. `note` is what others have learned
     from the head, kept with it. `length` is that of the body, None if its coding says where it ends. `asks_first` is
-    whether the client waits for leave to send it: from HTTP/1.0 that means nothing (RFC 9110, 10.1.1).
+    whether the client waits for leave to send it: from HTTP/1.0 that means nothing (RFC 9110, 10.1.1). `forwarded` is
+    whether a field came in which proxies name their clients.
     """
 
     __slots__ = (
@@ -159,6 +161,7 @@ class IncomingRequest:
         "body",
         "differing",
         "fault",
+        "forwarded",
         "heads",
         "keep_alive",
         "length",
@@ -188,7 +191,7 @@ class IncomingRequest:
         self.fault: Refused | None = None
         self.note: object = None
         self.length: int | None = None
-        self.asks_first = False
+        self.asks_first = self.forwarded = False
         try:
             self.said = raw = raw_request(method, target, fields, version)
         except Refused as fault:
@@ -197,6 +200,7 @@ class IncomingRequest:
             self.keep_alive = False
             self.body = IncomingBody(None)
             return
+        self.forwarded = not FORWARDING.isdisjoint(raw.names())
         length = raw.header("content-length")
         chunked = length is None and raw.header("transfer-encoding") is not None
         self.length = None if chunked else int(length or 0)
@@ -209,12 +213,6 @@ class IncomingRequest:
         if self.said is None and self.heads is not None and self.differing is not None:
             self.said = self.heads.raw(self.differing)
         return self.said
-
-    def names(self) -> KeysView[str]:
-        """Which headers came, of a head that could be read."""
-        if self.heads is not None:
-            return self.heads.names()
-        return {}.keys() if self.said is None else self.said.names()
 
     def again(self) -> IncomingRequest:
         """Another request with the same head, whose body has yet to come; without a body, all of them are one."""
@@ -233,7 +231,7 @@ class IncomingRequest:
         other.method, other.target, other.version = self.method, self.target, self.version
         other.said, other.heads, other.differing = raw, heads, differing
         other.keep_alive, other.fault, other.note = self.keep_alive, self.fault, self.note
-        other.length, other.asks_first = self.length, self.asks_first
+        other.length, other.asks_first, other.forwarded = self.length, self.asks_first, self.forwarded
         other.body = IncomingBody(self.length) if self.length != 0 else _NO_BODY
         return other
 

@@ -24,7 +24,7 @@ from gateway.core.reasons import Reason
 from gateway.core.record import Ledger, Outcome
 from gateway.core.request import Operation
 from gateway.core.revocation import RevocationFeed
-from gateway.telemetry.series import Counter, Gauge, Histogram, Switch, Vocabulary
+from gateway.telemetry.series import Counter, Gauge, Histogram, Switch, Tally, Vocabulary
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -251,6 +251,10 @@ class Metrics:
 
     def observe_presign(self, seconds: float) -> None:
         self._presigns.observe((), seconds)
+
+    def tally_grant_hits(self) -> Tally:
+        """For the look-ups that `count_grant_lookup` would be told were a `hit`: every request makes one."""
+        return self._cache.tally(("hit",))
 
     def count_grant_lookup(self, result: CacheResult) -> None:
         """`negative` is a remembered "there is none", `stale` an entry that the feed had invalidated."""

@@ -61,17 +61,33 @@ class _Labelled:
         return [vocabulary.label for vocabulary in self.labels]
 
 
+class Tally:
+    """A part of a counter's series, for who counts so often that a call would cost more than all else: it adds here."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
 class Counter(_Labelled):
     """A counter. The page adds `_total` to its name."""
 
     def __init__(self, name: str, text: str, labels: Sequence[Vocabulary] = ()) -> None:
         super().__init__(name, text, labels)
         self._counts: dict[Key, float] = {} if self.labels else {(): 0}
+        self._tallies: list[tuple[Key, Tally]] = []
         self._function: Callable[[], float] | None = None
 
     def ask(self, function: Callable[[], float]) -> None:
         """From now on the count is what this function answers: another thread counts. Only where there is no label."""
         self._function = function
+
+    def tally(self, key: Key) -> Tally:
+        """A new one of this series."""
+        tally = Tally()
+        self._tallies.append((self._fold(key), tally))
+        return tally
 
     def start(self, keys: Iterable[Key]) -> None:
         """Show these series at zero, so that a rate sees their first event."""
@@ -88,6 +104,9 @@ class Counter(_Labelled):
     def collect(self) -> Iterator[Metric]:
         from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415 (loaded at the first page)
 
+        for key, tally in self._tallies:
+            self.add(key, tally.count)
+            tally.count = 0
         family = CounterMetricFamily(self.name, self.text, labels=self._label_names)
         counts = self._counts if self._function is None else {(): self._function()}
         for key, count in counts.items():

@@ -12,7 +12,7 @@ value of one request in another: what they have in common is kept without any.
 from __future__ import annotations
 
 import re
-from collections.abc import KeysView, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from struct import Struct
 from typing import Final
@@ -115,10 +115,6 @@ class AlikeHeads:
                 found.append(field)
                 spans.append((match.start(2) + start, match.end(2)))
         return cls(raw, places, head, spans) if found == fields else None
-
-    def names(self) -> KeysView[str]:
-        """Which headers came."""
-        return self._raw.names()
 
     def read(self, head: bytes) -> tuple[bytes, ...] | None:
         """What differs in a head of the same length, if it is alike: in the order of `differing_fields`, of each value

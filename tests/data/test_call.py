@@ -13,9 +13,10 @@ from gateway.core.grant import Grant, GrantKind, Scope
 from gateway.core.request import Action, BucketPlace, LinkPlace, ObjectRequest, Operation
 from gateway.core.route import Answer, Backend, Bucket, Capability, Route
 from gateway.core.token import hash_secret
-from gateway.data.call import LinkAnswer, LinkCall, S3Call
+from gateway.data.call import Call, LinkAnswer, LinkCall, S3Call, Writing
 from gateway.data.state.transfers import Permit
 from gateway.wire.http.target import raw_request
+from gateway.wire.s3.calls import upstream_call
 
 LINK = Grant(
     id="l1",
@@ -121,10 +122,21 @@ def test_a_write_that_may_not_replace_is_another_call() -> None:
     route = Route(rule="r", backend=backend, bucket=Bucket("reports", "lab", "real", "in/"), key="a")
     raw = raw_request("PUT", "/reports/a", [(b"Host", b"gw"), (b"Content-Length", b"3")])
     request = ObjectRequest(raw=raw, operation=Operation.PUT_OBJECT, place=BucketPlace("reports", "a"))
-    at_store = S3Call(request, None, attempt("a")).at_store
-    made = [at_store.by(route, request, body_length=3, only_new=only_new) for only_new in (False, True, True, False)]
-    assert [False, True, True, False] == [("if-none-match", "*") in call.headers for call in made]
+    call = S3Call(request, None, attempt("a"))
+    grants = [replace(LINK, overwrite=overwrite) for overwrite in (True, False)]
+    found: list[Writing] = []
+
+    def find_out(call: Call, permit: Permit) -> Writing:
+        only_new = permit.grant is None or not permit.grant.overwrite
+        store_call = upstream_call(permit.route, call.request, body_length=3, only_new=only_new)
+        found.append(Writing(store_call, only_new, parts=False, conditional=True))
+        return found[-1]
+
+    permits = [Permit(Mock(), grants[number], call.attempt, route) for number in (0, 1, 1, 0)]
+    made = [call.at_store.writing(call, permit, find_out) for permit in permits]
+    assert [False, True, True, False] == [("if-none-match", "*") in how.store_call.headers for how in made]
     assert made[1] is made[2]
+    assert 3 == len(found)
 
 
 def test_whose_use_it_is_is_made_once_for_the_same_caller() -> None:

@@ -131,3 +131,9 @@ async def test_small_chunks_are_one_piece() -> None:
     body = IncomingBody(None)
     body.take(b"2\r\nxy\r\n" * 5000)
     assert (b"xy" * 5000, False) == (await body.read(), body.unread)
+
+
+def test_a_head_that_names_a_client_is_told_from_others() -> None:
+    """So is each later one with the same head; any other needs no look for who its client is."""
+    named, other = arrival((b"X-Forwarded-For", b"192.0.2.1"), (b"Content-Length", b"1")), arrival()
+    assert (True, True, False) == (named.forwarded, named.again().forwarded, other.forwarded)

@@ -90,6 +90,16 @@ def test_a_started_series_is_shown_at_zero_and_keeps_its_count():
     assert page(tally)["t_total", (("word", "a"),)] == 3
 
 
+def test_a_tally_is_a_part_of_its_series():
+    """What was added to it stands on every page once, beside what was counted otherwise."""
+    counter = Counter("t", "x", (Vocabulary("word", ("a", "b")),))
+    tally = counter.tally(("a",))
+    counter.add(("a",))
+    for expected in (3, 5):
+        tally.count += 2
+        assert expected == page(counter)["t_total", (("word", "a"),)]
+
+
 def test_a_key_of_the_wrong_length_is_the_programmers_error():
     """A tally with one label refuses two."""
     tally = Counter("t", "x", (Vocabulary("word", ("a",)),))

@@ -16,12 +16,9 @@ from typing import Final
 import structlog
 
 from gateway.core.attempt import Address
+from gateway.server.client_address import BELIEVED, FORWARDING
 from gateway.telemetry.metrics import Metrics
 
-_BELIEVED: Final = "x-forwarded-for"
-_FIELDS: Final = frozenset(
-    {_BELIEVED, "forwarded", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip", "fastly-client-ip"}
-)
 _REMEMBERED: Final = 256
 
 _log = structlog.get_logger("gateway.data")
@@ -36,19 +33,17 @@ class Undeclared:
         self._told: set[Address | None] = set()
 
     def notice(self, peer: Address | None, names: AbstractSet[str], *, believed: bool) -> None:
-        """`names` are of the fields that came. `believed` says that this peer is a trusted proxy; a client that a
-        believed field names is not asked for."""
-        if _FIELDS.isdisjoint(names):
-            return
-        found = _FIELDS & names
-        if believed and _BELIEVED in found:
+        """`names` are of the fields that came, some of them `FORWARDING`. `believed` says that this peer is a trusted
+        proxy; a client that a believed field names is not asked for."""
+        found = FORWARDING & names
+        if believed and BELIEVED in found:
             return
         self._metrics.count_ignored_forwarding()
         if peer in self._told or len(self._told) >= _REMEMBERED:
             return
         self._told.add(peer)
         advice = (
-            f"have it send {_BELIEVED}"
+            f"have it send {BELIEVED}"
             if believed
             else "all its clients are one address here: name it in trusted_proxies if it is a proxy of yours"
         )

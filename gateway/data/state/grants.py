@@ -49,6 +49,7 @@ class Grants:
         self._view = view
         self._sealer = sealer
         self._metrics = metrics
+        self._hits = metrics.tally_grant_hits()
         self._monotonic = monotonic
         self._known: OrderedDict[SecretHash, tuple[Grant, float]] = OrderedDict()  # with the end of its time here
         self._hashes: dict[str, SecretHash] = {}  # by which the feed reaches each of them, and nothing else
@@ -100,7 +101,7 @@ class Grants:
             self._forget(grant.id)
             return None
         self._known.move_to_end(secret_hash)
-        self._metrics.count_grant_lookup("hit")
+        self._hits.count += 1
         return grant
 
     def _keep(self, secret_hash: SecretHash, grant: Grant) -> None:

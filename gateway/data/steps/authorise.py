@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.core.attempt import Attempt
-from gateway.core.grant import Grant
+from gateway.core.grant import Grant, GrantState
 from gateway.core.policy import Policy, decide, only_time_can_end
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action, Operation
@@ -21,6 +21,7 @@ from gateway.core.route import Backend, Bucket, Route
 from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Allowed
 
+_ACTIVE: Final = GrantState.ACTIVE
 _NOWHERE: Final = Backend("")
 _NO_BUCKET: Final = Bucket("", "", "")
 
@@ -53,7 +54,7 @@ def authorise_same(plane: DataPlane, grant: Grant | None, attempt: Attempt, rout
     Raises:
         Refused: REVOKED, VIEW_TOO_OLD.
     """
-    if grant is not None and grant.lapsed(now) is not None:
+    if grant is not None and grant.state(now) is not _ACTIVE:
         return None
     plane.follower.require_standing(grant, attempt.bucket, attempt.key, route.backend.name)
     return route
