@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol
 
+from gateway.beat import sleep_to_beat
 from gateway.core.backend import BackendSpec
 from gateway.core.profile import Profile
 from gateway.core.reasons import SettingsError
@@ -140,7 +141,7 @@ async def watch(watched: Watched, on_change: Callable[[], None]) -> None:
     `on_change` is expected to settle the change whether the files are good or bad, as `Reloader.load` does.
     """
     while True:
-        await asyncio.sleep(_LOOK_SECONDS)
+        await sleep_to_beat(_LOOK_SECONDS)
         if watched.changed():
             await asyncio.sleep(_SETTLE_SECONDS)
             on_change()

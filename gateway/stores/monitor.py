@@ -16,6 +16,7 @@ from typing import Final
 
 import structlog
 
+from gateway.beat import sleep_to_beat
 from gateway.core.reasons import DependencyDown
 from gateway.core.said import phrase
 
@@ -87,7 +88,7 @@ class StoreMonitor:
         """Check until cancelled."""
         while True:
             await self.check()
-            await asyncio.sleep(PERIOD_SECONDS)
+            await sleep_to_beat(PERIOD_SECONDS)
 
     def _note(self, role: str, fault: str | None) -> None:
         before = self._faults.get(role)

@@ -7,6 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Final
+
+from gateway.beat import seconds_to_beat
+
+_OVER: Final = 0.001
+"""Seconds that no timer tells from none."""
 
 
 class Notifier:
@@ -37,15 +43,15 @@ class Notifier:
     ) -> None:
         """Return at the next `notify`, once the `newest` serial is above this one, or after `seconds`.
 
-        `newest` is asked every `poll_seconds`, because other processes cannot notify this one.
+        `newest` is asked at each beat of `poll_seconds`, because other processes cannot notify this one.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         while True:
             event = self.listen()
             left = deadline - loop.time()
-            if await newest() > serial or left <= 0:
+            if await newest() > serial or left < _OVER:
                 return
-            await self.wait(event, min(left, poll_seconds))
+            await self.wait(event, min(left, seconds_to_beat(loop.time(), poll_seconds)))
             if event.is_set():  # the caller reads the feed anyway: asking for its newest serial would only cost time
                 return

@@ -18,6 +18,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from gateway.beat import seconds_to_beat
 from gateway.core.grant import Grant
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.revocation import MAX_VIEW_AGE, FeedEntry, RevocationFeed, RevocationView
@@ -174,9 +175,11 @@ class RevocationFollower:
 
     async def run(self) -> None:
         """Follow until cancelled. A feed that is down lets the view age; it is asked again and again."""
+        loop = asyncio.get_running_loop()
         while True:
             try:
-                await self._feed.changed(0 if self._last_read is None else self._last_read.serial, _HEARTBEAT)
+                known = 0 if self._last_read is None else self._last_read.serial
+                await self._feed.changed(known, seconds_to_beat(loop.time(), _HEARTBEAT))
                 await self.catch_up()
             except DependencyDown as failure:
                 if self.fault != failure.detail:

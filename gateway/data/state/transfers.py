@@ -16,6 +16,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
+from gateway.beat import sleep_to_beat
 from gateway.core.attempt import Attempt
 from gateway.core.grant import Grant
 from gateway.core.lease import Lease, Reservation
@@ -353,13 +354,13 @@ class Transfers:
     async def watch_ends(self, clock: Callable[[], float]) -> None:
         """Cut what has expired, four times a second, until cancelled. (A timer would miss a clock that is set.)"""
         while True:
-            await asyncio.sleep(_END_TICK)
+            await sleep_to_beat(_END_TICK)
             self.cut_expired(clock())
 
     async def watch(self) -> None:
         """Cut slow clients, once a second, until cancelled."""
         while True:
-            await asyncio.sleep(_TICK)
+            await sleep_to_beat(_TICK)
             self.cut_slow(self._monotonic())
 
     def cut_slow(self, now: float) -> int:

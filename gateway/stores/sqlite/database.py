@@ -4,7 +4,7 @@ Refuses to own the file's form (`schema`), the writing thread (`writer`) and eve
 
 Law: reads run in the event loop's thread, because a point read costs some ten microseconds and a change of threads
 ten times that. Writes run in the writer's thread and return when they are on the disk.
-Several processes may share the file; each learns of the others' changes within a tenth of a second
+Several processes may share the file; each learns of the others' changes within a quarter of a second
 by itself, and at once where they share serials (`gateway.stores.shared_serial`).
 """
 

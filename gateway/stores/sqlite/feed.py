@@ -18,7 +18,7 @@ from gateway.stores.codec import check_targets
 from gateway.stores.select import placing, target_sql
 from gateway.stores.sqlite.database import SqliteDatabase
 
-POLL_SECONDS: Final = 0.1
+POLL_SECONDS: Final = 0.25
 """How often a waiting process looks for other processes' entries; promise 2 allows a second."""
 
 _ADD: Final = """
