@@ -20,7 +20,7 @@ from typing import Final, cast
 
 import structlog
 
-from gateway.core.attempt import Address, address_texts
+from gateway.core.attempt import Address
 from gateway.core.loan import Loan
 from gateway.eager import EagerTask
 from gateway.server.head import HeadReader
@@ -29,7 +29,6 @@ from gateway.server.request import IncomingRequest
 from gateway.server.sending import (
     NOT_ACKNOWLEDGED,
     acknowledged,
-    bound_sending,
     forget_unsent,
     peer_of,
     waiting,
@@ -104,9 +103,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = stream = cast("asyncio.Transport", transport)
         stream.set_write_buffer_limits(high=_WRITE_HIGH)
-        bound_sending(stream)
-        self.peer = peer_of(stream)
-        self.peer_texts = address_texts(self.peer)
+        self.peer, self.peer_texts = peer_of(stream)
         self._since = self.host.loop.time()
         self.host.add_connection(self)
 

@@ -17,6 +17,7 @@ from gateway.core.attempt import Address
 from gateway.server.connection import FIRST_READ_SIZE, READ_SIZE, Connection
 from gateway.server.head import KnownHeads
 from gateway.server.request import IncomingRequest
+from gateway.server.sending import bound_sending
 from gateway.server.tls import ListenerContext
 from gateway.wire.http.date import http_date
 
@@ -84,8 +85,12 @@ class HttpServer:
             backlog=_BACKLOG,
             reuse_port=reuse_port,
             reuse_address=True,
+            start_serving=False,
         )
         self._sockets.append(server)
+        for listening in server.sockets:
+            bound_sending(listening)
+        await server.start_serving()
         return int(server.sockets[0].getsockname()[1])
 
     async def listen_on_path(self, path: str, tls: ssl.SSLContext | None = None) -> None:

@@ -77,9 +77,10 @@ async def test_other_versions_are_refused(rig: Rig, line: str) -> None:
 
 
 async def test_the_send_queue_of_a_connection_is_bounded(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """TCP_NOTSENT_LOWAT bounds what waits after a cut, TCP_USER_TIMEOUT for how long an unread tail is kept."""
+    """TCP_NOTSENT_LOWAT bounds what waits after a cut, TCP_USER_TIMEOUT for how long an unread tail is kept; nothing
+    waits for more to send (TCP_NODELAY). An accepted socket has them of the listening one."""
     found: list[int] = []
-    options = (socket.TCP_NOTSENT_LOWAT, socket.TCP_USER_TIMEOUT)
+    options = (socket.TCP_NOTSENT_LOWAT, socket.TCP_USER_TIMEOUT, socket.TCP_NODELAY)
     made = room.Connection.connection_made
 
     def looked_at(self, transport):
@@ -89,7 +90,7 @@ async def test_the_send_queue_of_a_connection_is_bounded(rig: Rig, monkeypatch: 
 
     monkeypatch.setattr(room.Connection, "connection_made", looked_at)
     await rig.ask("GET", "/robots.txt")
-    assert [128 * 1024, 20_000] == found
+    assert [128 * 1024, 20_000, 1] == found
 
 
 async def test_bodies_are_never_decompressed(rig: Rig) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -21,7 +22,7 @@ from gateway.core.request import Action
 from gateway.data import call, serve
 from gateway.data.state.transfers import Permit
 from gateway.data.steps import relay
-from gateway.server import connection, sending
+from gateway.server import connection
 from gateway.server.exchange import ClientExchange
 from gateway.server.request import IncomingBody
 from gateway.wire.http import target as targets
@@ -230,7 +231,9 @@ async def test_t5_control(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
         self.cut_reason = reason
         self._connection._transport.close()
 
-    monkeypatch.setattr(sending, "_UNSENT_LIMIT", 2**31 - 1)
+    assert rig.server is not None
+    for listening in rig.server._sockets[0].sockets:
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 2**31 - 1)
     monkeypatch.setattr(ClientExchange, "cut", ordinary)
     assert await _after_the_cut(rig) > 256 * 1024
 
