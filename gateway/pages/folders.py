@@ -9,6 +9,7 @@ can be chosen is an address or a form: nothing needs a script.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from typing import Final, Protocol
 from urllib.parse import quote, urlencode
 
@@ -101,46 +102,49 @@ class _Column:
     kind: str
 
 
-def folder_page(
-    look: Look,
-    *,
-    title: str,
-    folders: Sequence[str],
-    entries: Sequence[Entry],
-    view: FolderView | None = None,
-    following: str = "",
-    begun: bool = False,
-    block: int | None = None,
-    expires_at: float | None = None,
-    free: bool = True,
-    readme: Preview | None = None,
-    receives: Receives | None = None,
-    none_selected: bool = False,
-) -> Page:
-    """The folder at `folders` below the link's root (its path's parts), with these rows in this order.
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The folder at `path`, its parts below the link's root. Unless it is `free` to look at files, pictures are not
+    loaded."""
 
-    `following` is the address of the next page, `begun` whether there were others before. `block` says that the order
-    holds among so many rows at a time only. Unless it is `free` to look at files, pictures are not loaded.
-    `none_selected` is for who asked for what is selected, and had selected nothing.
-    """
-    view = view or FolderView()
+    title: str
+    path: Sequence[str] = ()
+    expires_at: float | None = None
+    free: bool = True
+    readme: Preview | None = None
+    receives: Receives | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of one page, in order. `following` are the parameters of the next one, none at the end; `begun` is
+    whether there were others before. `block` says that the order holds among so many rows at a time only."""
+
+    entries: Sequence[Entry] = ()
+    following: Mapping[str, str] = field(default_factory=dict)
+    begun: bool = False
+    block: int | None = None
+
+
+def folder_page(
+    look: Look, folder: Folder, shown: Rows, view: FolderView | None = None, *, none_selected: bool = False
+) -> Page:
+    """A page of a folder. `none_selected` is for who asked for what is selected, and had selected nothing."""
+    view, receives = view or FolderView(), folder.receives
+    pictures = view.grid and folder.free
     return render(
         "folder.html",
         look,
         scripts=TIMES if receives is None else (*TIMES, *UPLOADING),
-        fetches=(*(("img-src",) if view.grid and free else ()), *(("connect-src",) if receives is not None else ())),
-        title=title,
-        crumbs=_crumbs(title, folders),
+        fetches=(*(("img-src",) if pictures else ()), *(("connect-src",) if receives is not None else ())),
+        folder=folder,
+        crumbs=_crumbs(folder.title, folder.path),
         columns=_columns(look, view),
-        rows=_rows(entries, pictures=view.grid and free),
+        rows=_rows(shown.entries, pictures=pictures),
         view=view,
-        following=following,
-        begun=begun,
-        block=block,
-        expires_at=expires_at,
-        free=free,
-        readme=readme,
-        receives=receives,
+        following=view.address(**shown.following) if shown.following else "",
+        begun=shown.begun,
+        block=shown.block,
         none_selected=none_selected,
         reasons={} if receives is None else refusal_texts(look),
     )
@@ -176,8 +180,8 @@ def _address(name: str) -> str:
     return "./" + quote(name, safe="/", errors="replace")
 
 
-def _crumbs(title: str, folders: Sequence[str]) -> list[_Crumb]:
+def _crumbs(title: str, path: Sequence[str]) -> list[_Crumb]:
     """The way from the link's root down to here; the last one is here."""
-    if not folders:
+    if not path:
         return []
-    return [_Crumb("../" * (len(folders) - depth), name) for depth, name in enumerate([title, *folders])]
+    return [_Crumb("../" * (len(path) - depth), name) for depth, name in enumerate([title, *path])]

@@ -12,7 +12,7 @@ from typing import Final
 from gateway.core.reasons import Reason
 from gateway.pages.assets import Asset
 from gateway.pages.branding import Branding
-from gateway.pages.folders import FolderView, folder_page
+from gateway.pages.folders import Folder, FolderView, Rows, folder_page
 from gateway.pages.languages import Language, languages
 from gateway.pages.links import (
     FileFailed,
@@ -137,36 +137,23 @@ SAMPLES: Final[dict[str, Callable[[Look], Page]]] = {
     ),
     "folder": lambda look: folder_page(
         look,
-        title="Reports",
-        folders=["2026", "März"],
-        entries=_entries(),
-        following="?cursor=x",
-        expires_at=1.8e9,
-        readme=preview_of(Kind.MARKDOWN, _README, whole=True),
+        Folder("Reports", ["2026", "März"], expires_at=1.8e9, readme=preview_of(Kind.MARKDOWN, _README, whole=True)),
+        Rows(_entries(), {"cursor": "x"}),
     ),
     "folder-grid": lambda look: folder_page(
         look,
-        title="Fotos",
-        folders=[],
-        entries=[*_entries(), *(Entry(f"IMG_{number}.jpg", 10**6) for number in range(8))],
-        view=FolderView("-changed", "IMG", grid=True),
-        begun=True,
-        block=10_000,
+        Folder("Fotos"),
+        Rows([*_entries(), *(Entry(f"IMG_{number}.jpg", 10**6) for number in range(8))], begun=True, block=10_000),
+        FolderView("-changed", "IMG", grid=True),
     ),
     "folder-counted": lambda look: folder_page(
-        look, title="Fotos", folders=[], entries=_entries(), view=FolderView(grid=True), free=False
+        look, Folder("Fotos", free=False), Rows(_entries()), FolderView(grid=True)
     ),
-    "folder-found": lambda look: folder_page(look, title="Reports", folders=[], entries=[], view=FolderView(find="x")),
+    "folder-found": lambda look: folder_page(look, Folder("Reports"), Rows(), FolderView(find="x")),
     "folder-found-nothing-yet": lambda look: folder_page(
-        look,
-        title="Reports",
-        folders=[],
-        entries=[],
-        view=FolderView(find="x"),
-        following="?find=x&cursor=c",
-        block=10000,
+        look, Folder("Reports"), Rows(following={"cursor": "c"}, block=10000), FolderView(find="x")
     ),
-    "folder-empty": lambda look: folder_page(look, title="Reports", folders=[], entries=[]),
+    "folder-empty": lambda look: folder_page(look, Folder("Reports"), Rows()),
     "password": lambda look: refusal_page(look, Reason.PASSWORD_REQUIRED, "r1"),
     "password-wrong": lambda look: refusal_page(look, Reason.PASSWORD_WRONG, "r1"),
     "sign-in": lambda look: refusal_page(look, Reason.HOLDER_REQUIRED, "r1", asks=_SIGN_INS),
@@ -183,7 +170,7 @@ SAMPLES: Final[dict[str, Callable[[Look], Page]]] = {
         look, Reason.TERMS_NOT_ACCEPTED, "r1", terms="Only for us.\n\nNot to be handed on to others. " + _LONG
     ),
     "folder-receives": lambda look: folder_page(
-        look, title="Reports", folders=[], entries=_entries(), receives=_WANTED, none_selected=True
+        look, Folder("Reports", receives=_WANTED), Rows(_entries()), none_selected=True
     ),
     "upload": lambda look: upload_page(look, _WANTED, expires_at=1.8e9),
     "undone": undone_page,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.pages.branding import Branding
-from gateway.pages.folders import FolderView, folder_page
+from gateway.pages.folders import Folder, FolderView, Rows, folder_page
 from gateway.pages.previews import Kind, Preview
 from gateway.pages.render import Page, look_for
 from gateway.wire.s3.listing import Entry
@@ -15,7 +15,11 @@ LOOK = look_for(Branding(), None)
 
 
 def page(*entries: Entry, **more) -> Page:
-    return folder_page(LOOK, **({"title": "Files", "folders": [], "entries": entries} | more))
+    """A page of these rows; `more` are fields of the folder, of the rows or of the page."""
+    of_rows, of_page = ("following", "begun", "block"), ("view", "none_selected")
+    rows = {name: more.pop(name) for name in of_rows if name in more}
+    asked = {name: more.pop(name) for name in of_page if name in more}
+    return folder_page(LOOK, Folder(**({"title": "Files"} | more)), Rows(entries, **rows), **asked)
 
 
 def hrefs(shown: Page) -> list[str | None]:
@@ -25,7 +29,7 @@ def hrefs(shown: Page) -> list[str | None]:
 def test_addresses_are_relative() -> None:
     """Names are encoded, colons are no schemes, and crumbs lead no higher than the root."""
     entries = [Entry("d\u00e9/"), Entry("b a.txt", 5), Entry("javascript:x"), Entry("q?#%.txt", 0)]
-    shown = hrefs(page(*entries, folders=["one", "two"], following="?cursor=a%2B"))
+    shown = hrefs(page(*entries, path=["one", "two"], following={"cursor": "a+"}))
     assert ["../../", "../"] == shown[:2]
     for wanted in ("./d%C3%A9/", "./b%20a.txt", "./javascript%3Ax", "./q%3F%23%25.txt", "?cursor=a%2B", "?archive=zip"):
         assert wanted in shown
@@ -49,13 +53,13 @@ def test_nothing_found_is_not_an_empty_folder() -> None:
 
 def test_nothing_found_yet_is_not_nothing() -> None:
     """Of a long folder a part is searched at a time: where it goes on, nobody is told that no name contains that."""
-    reader = Reader(page(view=FolderView(find="x"), following="?find=x&cursor=c", block=10000))
+    reader = Reader(page(view=FolderView(find="x"), following={"cursor": "c"}, block=10000))
     assert "Among these 10000 entries no name contains that, but the folder goes on." in reader.text
     assert "No name here" not in reader.text
     assert "Search the next ones" in reader.text
     last = Reader(page(view=FolderView(find="x"), block=1500, begun=True))
     assert "No name here contains that." in last.text
-    assert "empty" not in Reader(page(following="?cursor=c")).text, "names that are not shown are names"
+    assert "empty" not in Reader(page(following={"cursor": "c"})).text, "names that are not shown are names"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from gateway.core.reasons import Reason
 from gateway.pages.branding import Branding
-from gateway.pages.folders import folder_page
+from gateway.pages.folders import Folder, Rows, folder_page
 from gateway.pages.languages import languages
 from gateway.pages.links import (
     FileFailed,
@@ -55,11 +55,8 @@ PAGES: list[Callable[[str], Page]] = [
     lambda text: card_page(LOOK, told(text)),
     lambda text: folder_page(
         LOOK,
-        title=text,
-        folders=[text, text],
-        entries=[Entry(text, 3, text), Entry(text + "/")],
-        following="?cursor=x",
-        expires_at=1.0,
+        Folder(text, [text, text], expires_at=1.0),
+        Rows([Entry(text, 3, text), Entry(text + "/")], {"cursor": text}),
     ),
     lambda text: upload_page(LOOK, Receives(types=(text,), message=text), title=text, expires_at=1.0),
     lambda text: receipt_page(
@@ -231,7 +228,7 @@ def test_upload_page_tells_the_limits_first() -> None:
     wanted = Receives(
         max_size=5 * 1024**3, files_left=17, bytes_left=7 * 1024**3, types=("image/*",), message="Photos, please"
     )
-    listed = folder_page(LOOK, title="a", folders=[], entries=[], receives=wanted)
+    listed = folder_page(LOOK, Folder("a", receives=wanted), Rows())
     for reader in (Reader(upload_page(LOOK, wanted)), Reader(listed)):
         for told in ("5.0 GiB", "7.0 GiB", "17", "image/*", "Photos, please", "never replaced"):
             assert told in reader.text

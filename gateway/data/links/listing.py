@@ -9,7 +9,7 @@ at a time, and the page says so, so that no folder is too large to be looked at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, Final
@@ -17,7 +17,6 @@ from typing import Any, Final
 from gateway.core.grant import Grant
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.request import Action, Operation, RawRequest
-from gateway.core.values import dataclass
 from gateway.data.call import LinkCall
 from gateway.data.links.folder import read_folder, read_page
 from gateway.data.links.intake import tell_intake
@@ -27,7 +26,7 @@ from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.state.transfers import Permit
 from gateway.data.steps.authorise import authorise, find_readable
 from gateway.data.turns import in_turns
-from gateway.pages.folders import FolderView, folder_page
+from gateway.pages.folders import Folder, FolderView, Rows, folder_page
 from gateway.pages.index import INDEX_HEADERS, index_begin, index_end, index_line
 from gateway.pages.links import Receives
 from gateway.pages.previews import Kind, Preview
@@ -55,15 +54,6 @@ _README: Final = {
     "readme.txt": Kind.TEXT,
     "readme": Kind.TEXT,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """The rows of one page; the parameters of the next one, none at the end; and the block, if it is not the folder."""
-
-    entries: Sequence[Entry]
-    following: dict[str, str]
-    block: int | None = None
 
 
 async def answer_listing(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Reply:
@@ -151,30 +141,23 @@ async def _show_index(plane: DataPlane, call: LinkCall, permit: Permit) -> Reply
 
 
 async def _show_folder(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Reply:
-    params, grant = call.request.params, permit.grant or call.grant
-    view = FolderView.read(params)
+    raw, grant = call.request.raw, permit.grant or call.grant
+    view = FolderView.read(call.request.params)
     shown = await (_natural_page if view.natural else _ordered_page)(plane, call, permit, view)
-    begun = bool(params.get("cursor") or params.get("from"))
-    folders = [part for part in (call.place.path or "").split("/") if part]
+    path = [part for part in (call.place.path or "").split("/") if part]
     free = is_free(grant) and Action.READ in grant.actions
-    readme = None if begun or view.find or not free else await _readme(plane, permit, shown.entries)
-    await load_pages()
-    page = folder_page(
-        look_for(snapshot.branding, call.request.raw.header("accept-language")),
-        title=grant.label or (folders[-1] if folders else call.title),
-        folders=folders,
-        entries=shown.entries,
-        view=view,
-        following=view.address(**shown.following) if shown.following else "",
-        begun=begun,
-        block=shown.block,
+    names = [entry.name for entry in shown.entries] if free and not (shown.begun or view.find) else []
+    folder = Folder(
+        title=grant.label or (path[-1] if path else call.title),
+        path=path,
         expires_at=grant.expires_at,
         free=free,
-        readme=readme,
+        readme=await _readme(plane, permit, names),
         receives=await _receives(plane, grant),
-        none_selected=call.request.raw.method == "POST",
     )
-    return page_reply(page)
+    await load_pages()
+    look = look_for(snapshot.branding, raw.header("accept-language"))
+    return page_reply(folder_page(look, folder, shown, view, none_selected=raw.method == "POST"))
 
 
 async def _receives(plane: DataPlane, grant: Grant) -> Receives | None:
@@ -194,19 +177,21 @@ def _reading(call: LinkCall, **changes: str) -> LinkCall:
     return replace(call, request=replace(call.request, params={**call.request.params, **changes}))
 
 
-async def _natural_page(plane: DataPlane, call: LinkCall, permit: Permit, view: FolderView) -> _Shown:
+async def _natural_page(plane: DataPlane, call: LinkCall, permit: Permit, view: FolderView) -> Rows:
     listing = await read_page(plane, _reading(call, **{"max-keys": str(_ROWS)}), permit)
     entries = sorted(link_entries(listing, call.attempt.key), key=lambda entry: not entry.folder)
-    return _Shown(entries, {"cursor": listing.cursor} if listing.cursor else {})
+    following = {"cursor": listing.cursor} if listing.cursor else {}
+    return Rows(entries, following, begun=bool(call.request.params.get("cursor")))
 
 
-async def _ordered_page(plane: DataPlane, call: LinkCall, permit: Permit, view: FolderView) -> _Shown:
+async def _ordered_page(plane: DataPlane, call: LinkCall, permit: Permit, view: FolderView) -> Rows:
     """A block of the folder, searched and put in order, and of that as many rows as a page has.
 
     Raises:
         Refused: OVERLOADED while other lists take up the memory.
     """
-    cursor: str | None = call.request.params.get("cursor", "")
+    first = call.request.params.get("cursor", "")
+    cursor: str | None = first
     start = _whole_number(call.request.params.get("from", ""))
     wanted, found, seen = view.find.casefold(), [], 0
     portion = plane.archive_memory.portion(permit.holders())
@@ -225,12 +210,11 @@ async def _ordered_page(plane: DataPlane, call: LinkCall, permit: Permit, view: 
         found.sort(key=lambda entry: not entry.folder)
     following: dict[str, str] = {}
     if start + _ROWS < len(found):
-        begun = call.request.params.get("cursor", "")
-        following = {"from": str(start + _ROWS)} | ({"cursor": begun} if begun else {})
+        following = {"from": str(start + _ROWS)} | ({"cursor": first} if first else {})
     elif cursor is not None:
         following = {"cursor": cursor}
-    whole = cursor is None and not call.request.params.get("cursor")
-    return _Shown(found[start : start + _ROWS], following, None if whole else seen)
+    whole = cursor is None and not first
+    return Rows(found[start : start + _ROWS], following, begun=start > 0 or bool(first), block=None if whole else seen)
 
 
 _ORDER: Final[dict[str, Callable[[Entry], Any]]] = {
@@ -244,10 +228,10 @@ def _whole_number(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
 
 
-async def _readme(plane: DataPlane, permit: Permit, entries: Sequence[Entry]) -> Preview | None:
+async def _readme(plane: DataPlane, permit: Permit, names: Iterable[str]) -> Preview | None:
     """What the folder says of itself, if it does and may be read."""
-    named = next((entry for entry in entries if entry.name.lower() in _README), None)
-    if named is None:
+    name = next((name for name in names if name.lower() in _README), None)
+    if name is None:
         return None
-    route = find_readable(plane, permit.grant, permit.attempt, permit.attempt.key + named.name)
-    return None if route is None else await read_text(plane, route, _README[named.name.lower()], None)
+    route = find_readable(plane, permit.grant, permit.attempt, permit.attempt.key + name)
+    return None if route is None else await read_text(plane, route, _README[name.lower()], None)
