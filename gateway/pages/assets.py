@@ -3,8 +3,8 @@
 Refuses to own the paths that they are served at, and the style sheet's place (it stands in each page, see `render`).
 
 Laws: an asset's name holds a digest of its bytes, so what was once served under it never changes and may be kept for
-good. Scripts are served without their comments and indentation, and are what is written otherwise. Nothing is served
-but what lies in `assets/`, found by its whole name in a table.
+good. Scripts are served without their comments, indentation and empty lines, and are what is written otherwise.
+Nothing is served but what lies in `assets/`, found by its whole name in a table.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _TYPES: Final = {
 }
 """What may be an asset, by the end of its name."""
 
-_UNSAID: Final = re.compile(rb"^ *(?://.*\n)?", re.MULTILINE)
+_UNSAID: Final = re.compile(rb"^[ \n]*(?://.*\n)?", re.MULTILINE)
 
 PICTURES: Final = frozenset(end for end, kind in _TYPES.items() if kind.startswith("image/"))
 """How the names of pictures end."""
@@ -74,7 +74,8 @@ def stored_assets() -> Mapping[str, Asset]:
 
 
 def _body(path: Path) -> bytes:
-    """Where lines begin, and lines that are comments, do not count in a script: none of ours has a text over lines."""
+    """Where lines begin, and lines that are empty or comments, do not count in a script: no text of ours goes over
+    lines."""
     body = path.read_bytes()
     return _UNSAID.sub(b"", body) if path.suffix == ".js" else body
 

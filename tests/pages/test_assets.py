@@ -41,13 +41,14 @@ def test_nothing_else_is_found(name: str) -> None:
 
 
 def test_a_script_is_served_without_what_only_its_readers_need() -> None:
-    """Comments of their own lines and indentation: no text of ours goes over lines, where that would be part of it."""
+    """Comments of their own lines, empty lines and indentation: no text of ours goes over lines, where that would be
+    part of it."""
     for name, asset in stored_assets().items():
         written = (files("gateway.pages") / "assets" / name).read_text()
         if not name.endswith(".js"):
             assert written == asset.body.decode()
             continue
-        lines = [line for line in map(str.lstrip, written.splitlines()) if not line.startswith("//")]
+        lines = [line for line in map(str.lstrip, written.splitlines()) if line and not line.startswith("//")]
         assert lines == asset.body.decode().splitlines()
         assert all(line.count("`") % 2 == 0 for line in written.splitlines())
 

@@ -245,6 +245,32 @@ def test_a_right_to_left_language_is_mirrored(browser: Browser, shown: str) -> N
     assert [True, False] == places
 
 
+def test_thousands_of_files_do_not_stop_the_page(browser: Browser, shown: str) -> None:
+    """Their rows come in pieces: a page that is given many files answers between them, and shows each in the end."""
+    page, complaints = opened(browser, f"{shown}/plain/upload", "desktop")
+    page.evaluate(
+        """() => { const many = new DataTransfer();
+        for (let at = 0; at < 3000; at += 1) many.items.add(new File(["x"], `file ${at}.txt`));
+        document.querySelector("#files").files = many.files; }"""
+    )
+    most = page.evaluate(
+        """async () => { const rows = document.querySelector("#send ul").children;
+        document.querySelector("[data-pause]").click();
+        document.querySelector("#files").dispatchEvent(new Event("change", { bubbles: true }));
+        let most = 0;
+        for (let before = 0; before < 3000; ) {
+          most = Math.max(most, rows.length - before);
+          before = rows.length;
+          await new Promise((go) => setTimeout(go));
+        }
+        return most; }"""
+    )
+    assert most <= 500, "rows that are made in one turn"
+    assert "3000" == page.locator("#send").get_attribute("data-left")
+    assert [] == complaints
+    page.context.close()
+
+
 @pytest.mark.slow
 def test_the_gallery_shows_each_page_three_times(browser: Browser, tmp_path: Path) -> None:
     """`make gallery`."""

@@ -5,18 +5,12 @@ const root = document.getElementById("send");
 const find = (name) => root.querySelector(`[data-${name}]`);
 const texts = JSON.parse(root.dataset.texts);
 const base = location.pathname;
-const AT_ONCE = 4;
-const TRIES = 12;
-const MINUTE = 60000;
-const DAY = 1440 * MINUTE;
+// Connections, tries in a row, further connections of one file, and by how much these have to be faster together.
+const [AT_ONCE, TRIES, MORE, GAIN] = [4, 12, 2, 1.2];
+// Milliseconds; `FAR` is what has to be left to send for further connections.
+const [MINUTE, DAY, FAR] = [60000, 86400000, 8000];
 const PIECE = 16 * 1024 ** 2;
-const MORE = 2;
-const GAIN = 1.2;
-const FAR = 8000;
-const jobs = [];
-const latest = {};
-const waiting = [];
-const wake = [];
+const [jobs, waiting, wake, latest] = [[], [], [], {}];
 let [left, running, drawing, paused, store] = [0, 0, 0, 0, {}];
 try {
   store = localStorage;
@@ -26,6 +20,7 @@ try {
 
 const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 const encoded = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
+const sum = (numbers) => numbers.reduce((all, one) => all + one, 0);
 const make = (tag, has) => Object.assign(document.createElement(tag), has);
 function size(bytes) {
   const power = Math.floor(Math.log2(bytes || 1) / 10);
@@ -52,11 +47,10 @@ function fault(request) {
   const { status } = request;
   // An answer to HEAD has no text.
   const reason = /"reason": *"([^"]+)"/.exec(request.responseText)?.[1] ?? (status === 401 && "password_required");
-  const text = status ? texts[reason] : texts.network;
-  const mends = [0, 408, 423, 429, "upload_busy", "offset_mismatch"];
+  const mends = [0, 408, 423, 429, "offset_mismatch"];
   return {
     status,
-    message: text ?? `${texts.failed} (${reason || status})`,
+    message: (status ? texts[reason] : texts.network) ?? `${texts.failed} (${reason || status})`,
     final: status < 500 && !mends.includes(status) && !mends.includes(reason),
     // A request that broke holds the upload until it has been silent for two seconds.
     after: request.getResponseHeader("Retry-After") * 1000 || (status === 423 ? 2500 : 0),
@@ -71,9 +65,18 @@ function rouse() {
 }
 
 class Job {
+  offset = 0;
+  moved = 0;
+  part = 0;
+  rate = 0;
+  before = 0;
+  open = false;
+  sent = new Map();
+  there = new Set();
+  taken = new Set();
+
   constructor(file, path, key) {
-    Object.assign(this, { file, path, key, offset: 0, moved: 0, tries: 0, part: 0, rate: 0, before: 0, open: false });
-    Object.assign(this, { sent: new Map(), there: new Set(), taken: new Set() });
+    Object.assign(this, { file, path, key });
     this.use(0, 0);
     this.row = make("li");
     const name = make("span");
@@ -108,7 +111,7 @@ class Job {
   }
 
   show() {
-    const moved = [...this.sent.values()].reduce((sum, one) => sum + one, this.offset + this.there.size * this.part);
+    const moved = sum([this.offset, this.there.size * this.part, ...this.sent.values()]);
     this.moved = Math.min(moved, this.file.size);
     this.bar.value = this.moved / this.file.size || 0;
     draw();
@@ -225,7 +228,7 @@ class Job {
   judge() {
     const [rates, free] = [this.rates.filter(Boolean), Math.min(MORE, AT_ONCE - running)];
     if (rates.length <= this.others) return;
-    this.rate = rates.reduce((sum, rate) => sum + rate);
+    this.rate = sum(rates);
     if (this.rate < GAIN * this.before) return this.use(0, MINUTE);
     this.before = 0;
     if (this.others || free < 1 || Date.now() < this.rests || !this.part) return;
@@ -240,8 +243,7 @@ class Job {
   }
 
   use(others, rest) {
-    const now = Date.now();
-    Object.assign(this, { others, rates: [], changed: now, rests: now + rest });
+    Object.assign(this, { others, rates: [], changed: Date.now(), rests: Date.now() + rest });
   }
 
   // Sends whole parts by another connection, the last one first.
@@ -272,6 +274,8 @@ class Job {
         while (paused && !this.gone) await new Promise((go) => wake.push(go));
         await this.helping;
         if (this.gone) return await this.undo();
+        // Throws if the file has changed or gone since it was chosen, which looks like a network that broke else.
+        await this.file.slice(0, 1).arrayBuffer();
         await this.find();
         if (!this.url) await this.create();
         if (this.offset > known) this.tries = 0;
@@ -280,6 +284,7 @@ class Job {
       } catch (error) {
         this.use(0, MINUTE / 6);
         this.stop();
+        if (error.name) return this.fail({ message: texts.unread });
         if (paused && !this.gone) continue;
         if (error.final || ++this.tries > TRIES) return this.fail(error);
         await this.rest(error.after);
@@ -291,8 +296,8 @@ class Job {
     // A link may give names of its own.
     this.tell("done", [texts.done, this.path.endsWith(name) ? "" : name, hash && `SHA-256 ${hash}`].join(" "));
     this.row.dataset.sha256 = hash;
-    const undo = () => this.undo().catch((error) => this.tell("done", error.message));
-    if ("undo" in root.dataset) this.button(texts.undo, undo);
+    if (!("undo" in root.dataset)) return;
+    this.button(texts.undo, () => this.undo().catch((error) => this.tell("done", error.message)));
   }
 
   fail(error) {
@@ -342,8 +347,8 @@ function draw() {
     drawing = 0;
     const meant = jobs.filter((job) => job.state !== "undone");
     const count = (state) => meant.filter((job) => job.state === state).length;
-    const sum = (bytes) => meant.reduce((all, job) => all + bytes(job), 0);
-    const [bytes, moved, failed] = [sum((job) => job.file.size), sum((job) => job.moved), count("failed")];
+    const [bytes, moved] = [sum(meant.map((job) => job.file.size)), sum(meant.map((job) => job.moved))];
+    const failed = count("failed");
     let text = texts.total.replace("{done}", count("done")).replace("{count}", meant.length);
     const total = find("total");
     if (failed) text += `, ${texts.failed}: ${failed}`;
@@ -371,6 +376,14 @@ function add(file, path) {
   new Job(file, path, key).begin();
 }
 
+// In pieces, between which the page is drawn and answers.
+async function addAll(files) {
+  for (const [number, file] of [...files].entries()) {
+    if (number % 100 === 99) await new Promise((go) => setTimeout(go));
+    add(file, file.webkitRelativePath || file.name);
+  }
+}
+
 async function walk(entry, path) {
   const ask = (what, name) => new Promise((go, fail) => what[name](go, fail));
   try {
@@ -385,10 +398,10 @@ async function walk(entry, path) {
 }
 
 root.onchange = ({ target }) => {
-  for (const file of target.files) add(file, file.webkitRelativePath || file.name);
+  addAll(target.files);
   target.value = "";
 };
-document.ondragover = (event) => event.preventDefault();
+document.ondragover = () => false;
 document.ondrop = (event) => {
   event.preventDefault();
   for (const item of event.dataTransfer.items) {
@@ -396,12 +409,10 @@ document.ondrop = (event) => {
     if (entry) walk(entry, entry.name);
   }
 };
-document.onpaste = (event) => {
-  for (const file of event.clipboardData.files) add(file, file.name);
-};
-addEventListener("beforeunload", (event) => {
+document.onpaste = ({ clipboardData }) => addAll(clipboardData.files);
+onbeforeunload = (event) => {
   if (left) event.preventDefault();
-});
+};
 find("pause").onclick = ({ target }) => {
   paused = !paused;
   target.textContent = paused ? texts.resume : texts.pause;
