@@ -223,7 +223,7 @@ class LinkCall:
         """Whether a write may not replace what is there."""
         return permit.grant is None or not permit.grant.overwrite
 
-    def error_reply(self, status: int, code: str, permit: Permit) -> NoReturn:
+    def error_reply(self, status: int, code: str, permit: Permit, retry_after: float | None = None) -> NoReturn:
         """A store's error, as a refusal of ours.
 
         Raises:
@@ -232,7 +232,7 @@ class LinkCall:
         reason = store_reason(status, code, link=True)
         if reason is Reason.PRECONDITION_FAILED and self.request.operation in _WRITES:
             reason = Reason.OBJECT_EXISTS
-        raise Refused(reason, f"the store answered {status} {code}")
+        raise Refused(reason, f"the store answered {status} {code}", retry_after=retry_after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,10 +294,10 @@ class S3Call:
             return False
         return permit.grant is None or not permit.grant.overwrite
 
-    def error_reply(self, status: int, code: str, permit: Permit) -> Reply:
+    def error_reply(self, status: int, code: str, permit: Permit, retry_after: float | None = None) -> Reply:
         """A store's error in our words; also for errors that came with status 200."""
         permit.store_error = store_reason(status, code, link=False)
-        return store_error(status, code, self.request, permit.exchange.request_id)
+        return store_error(status, code, self.request, permit.exchange.request_id, retry_after=retry_after)
 
 
 Call = LinkCall | S3Call

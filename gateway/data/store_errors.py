@@ -12,6 +12,7 @@ from gateway.core.route import Answer
 from gateway.data.call import Call
 from gateway.data.pinned import require_pinned
 from gateway.data.state.transfers import Permit
+from gateway.wire.http.date import told_wait
 from gateway.wire.replies import Reply
 from gateway.wire.s3.documents import store_fault
 
@@ -44,4 +45,4 @@ async def check_answer(answer: Answer, call: Call, permit: Permit) -> Reply | No
         # RFC 9110, 15.5.17: it tells a resuming client how long the object is now.
         permit.exchange.extra += (("Content-Range", unsatisfied),)
     found = None if call.request.raw.method == "HEAD" else store_fault(await answer.body.read(_ERROR_LIMIT))
-    return call.error_reply(answer.status, found or "", permit)
+    return call.error_reply(answer.status, found or "", permit, told_wait(answer.headers))

@@ -356,8 +356,11 @@ def store_reason(status: int, code: str, *, link: bool = True) -> Reason:
     return _LINK_REASONS.get(known, Reason.UPSTREAM_REFUSED)
 
 
-def store_error(status: int, code: str, request: ObjectRequest, request_id: str) -> Reply:
-    """The answer to a store's error. `code` is the `Code` of its document, "" if there was none.
+def store_error(
+    status: int, code: str, request: ObjectRequest, request_id: str, *, retry_after: float | None = None
+) -> Reply:
+    """The answer to a store's error. `code` is the `Code` of its document, "" if there was none; `retry_after` is in
+    seconds, if it asked for a wait.
 
     Only codes about the caller's request are relayed, in our words and with our names; the rest (a refused signature,
     a missing real bucket, a redirect) is a fault of this gateway's settings and answers 502.
@@ -365,8 +368,8 @@ def store_error(status: int, code: str, request: ObjectRequest, request_id: str)
     raw = request.raw
     relayed = _store_code(status, code)
     if isinstance(request.place, LinkPlace) or relayed is None:
-        return refusal(Refused(store_reason(status, code)), request, raw, request_id)
+        return refusal(Refused(store_reason(status, code), retry_after=retry_after), request, raw, request_id)
     answered, message = _STORE_CODES[relayed]
-    waiting = _later(answered, None, None)
+    waiting = _later(answered, retry_after, None)
     reply = _error_xml(answered, relayed, message, request_id=request_id, resource=raw.path, headers=waiting)
     return reply.without_body() if raw.method == "HEAD" else reply

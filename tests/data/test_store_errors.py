@@ -10,6 +10,7 @@ import pytest
 
 from gateway.backends import multipart_upload
 from gateway.backends.multipart_upload import upload_call
+from gateway.core.request import Action
 from gateway.core.route import UpstreamCall
 from gateway.wire.s3.multipart import CompletedPart, complete_document
 from tests.data.harness import APP, Rig, running
@@ -58,6 +59,33 @@ async def test_a_link_hears_a_reason(rig: Rig, status: int, told: int) -> None:
     assert told == got.status
     assert json.loads(got.body)["reason"] in {"object_gone", "upstream_refused", "upstream_unreachable", "overloaded"}
     assert (told == 503) is (got.header("retry-after") is not None)
+
+
+@pytest.mark.parametrize(("told", "passed_on"), [("7", "7"), ("86400", "60"), ("soon", "1"), (None, "1")])
+async def test_the_wait_that_a_store_asks_for_is_passed_on(rig: Rig, told: str | None, passed_on: str) -> None:
+    """Bounded, on both faces, for reads, listings and the steps of uploads; without one it is a second."""
+    busy = Scripted(503, {} if told is None else {"retry-after": told}, [SECRET.format("SlowDown").encode()])
+    folder = await rig.link(None, prefix="in/", actions=[Action.LIST, Action.READ, Action.WRITE])
+    create = {"Tus-Resumable": "1.0.0", "Upload-Length": "5", "Upload-Metadata": "filename YQ=="}
+    rig.store.always = lambda call: Scripted(404) if call.method == "HEAD" else busy
+    answers = [
+        await rig.fetch(await rig.link()),
+        await rig.ask("GET", f"/s/{folder}/"),
+        await rig.ask("PUT", f"/s/{folder}/a", {"Content-Length": "1"}, b"a"),
+        await rig.ask("POST", f"/s/{folder}", create),
+    ]
+    async with running(trusted=APP) as app:
+        app.store.always = lambda call: busy
+        answers += [await app.ask("GET", "/reports/a"), await app.ask("HEAD", "/reports/a")]
+        answers += [await app.ask("GET", "/reports?list-type=2")]
+    assert [(503, passed_on)] * len(answers) == [(got.status, got.header("retry-after")) for got in answers]
+
+
+@pytest.mark.parametrize("status", [404, 412, 500])
+async def test_nobody_else_is_told_to_wait(app: Rig, status: int) -> None:
+    """What is no matter of coming again carries no wait, whatever the store says."""
+    app.store.script(Scripted(status, {"retry-after": "7"}))
+    assert None is (await app.ask("GET", "/reports/a")).header("retry-after")
 
 
 async def test_head_is_judged_by_its_status(app: Rig) -> None:

@@ -21,6 +21,7 @@ from gateway.data.pinned import require_pinned
 from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Permit
 from gateway.pages.previews import READ_AT_MOST, Kind, Preview, kind_of, preview_of
+from gateway.wire.http.date import told_wait
 from gateway.wire.http.media import OCTETS, SHOWN_TYPES, read_type
 from gateway.wire.replies import store_reason
 from gateway.wire.s3.digests import whole_sha256
@@ -64,7 +65,8 @@ async def look_at(plane: DataPlane, grant: Grant, permit: Permit) -> Subject:
     look = _store_call(route, "HEAD", (("x-amz-checksum-mode", "ENABLED"),) if summed else ())
     async with plane.upstream.open(look) as answer:
         if answer.status >= 300:
-            raise Refused(store_reason(answer.status, ""), f"the store answered {answer.status} to HEAD")
+            detail = f"the store answered {answer.status} to HEAD"
+            raise Refused(store_reason(answer.status, ""), detail, retry_after=told_wait(answer.headers))
         require_pinned(answer, permit)
         kind = read_type(grant.content_type or answer.headers.get("content-type", OCTETS))
         return Subject(

@@ -24,6 +24,7 @@ from gateway.core.route import Answer, Capability, Route, UploadBody, Upstream, 
 from gateway.core.units import whole_number
 from gateway.data.state.names import Names, require_absent
 from gateway.splice.pump import is_worth_it, splice
+from gateway.wire.http.date import told_wait
 from gateway.wire.links.tus_state import HEAD_BYTES, UploadState, expiry_of
 from gateway.wire.replies import store_reason
 from gateway.wire.s3.calls import copy_source_header, require_own_name, upstream_call
@@ -347,7 +348,7 @@ class TusStore:
             found = await answer.body.read(_DOCUMENT_LIMIT)
             code = store_fault(found) if found else None
             if answer.status >= 300 or code is not None:
-                raise _refusal(answer.status, code or "")
+                raise _refusal(answer, code or "")
             return found
 
     @asynccontextmanager
@@ -394,10 +395,11 @@ async def _after(standing: Callable[[], Awaitable[None]], body: bytes) -> bytes:
 
 async def _require_success(answer: Answer) -> None:
     if answer.status >= 300:
-        raise _refusal(answer.status, store_fault(await answer.body.read(_DOCUMENT_LIMIT)) or "")
+        raise _refusal(answer, store_fault(await answer.body.read(_DOCUMENT_LIMIT)) or "")
 
 
-def _refusal(status: int, code: str) -> Refused:
+def _refusal(answer: Answer, code: str) -> Refused:
     if code == "NoSuchUpload":
         return Refused(Reason.UPLOAD_UNKNOWN, "the store knows no such multipart upload")
-    return Refused(store_reason(status, code), f"the store answered {status} {code}".rstrip())
+    detail = f"the store answered {answer.status} {code}".rstrip()
+    return Refused(store_reason(answer.status, code), detail, retry_after=told_wait(answer.headers))

@@ -25,9 +25,11 @@ from gateway.core.values import dataclass
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.state.names import require_absent
 from gateway.data.state.transfers import Permit
+from gateway.wire.http.date import told_wait
 from gateway.wire.links.tus_state import UPLOAD_SECONDS
 from gateway.wire.parse import check_key
 from gateway.wire.replies import store_reason
+from gateway.wire.s3.documents import store_fault
 from gateway.wire.s3.listing import read_listing
 
 _ONE: Final = Rate(1, UPLOAD_SECONDS, 1)
@@ -109,9 +111,12 @@ async def _taken_names(plane: DataPlane, permit: Permit, folder: str, name: str)
 async def _list(plane: DataPlane, route: Route, start: str, most: int) -> list[str]:
     call = _call(route, "GET", "", (("encoding-type", "url"), ("max-keys", str(most)), ("prefix", start)))
     async with plane.upstream.open(call) as answer:
+        body = await answer.body.read(_DOCUMENT_LIMIT)
         if answer.status != 200:
-            raise Refused(store_reason(answer.status, ""), f"the store answered {answer.status} to a look at names")
-        return [entry.key for entry in read_listing(await answer.body.read(_DOCUMENT_LIMIT)).found]
+            code = store_fault(body) or ""
+            detail = f"the store answered {answer.status} {code}".rstrip() + " to a look at names"
+            raise Refused(store_reason(answer.status, code), detail, retry_after=told_wait(answer.headers))
+        return [entry.key for entry in read_listing(body).found]
 
 
 def _call(route: Route, method: str, key: str, query: tuple[tuple[str, str], ...] = ()) -> UpstreamCall:

@@ -1,4 +1,5 @@
-"""Owns a moment in a field of HTTP (RFC 9110, 5.6.7): how it is written, and the ways in which it is read.
+"""Owns a moment in a field of HTTP (RFC 9110, 5.6.7): how it is written, the ways in which it is read, and the wait
+that an answer asks for by one.
 
 Refuses to own the timestamps that signatures of version 4 are made with (`gateway.wire.sig.credentials`).
 
@@ -9,6 +10,7 @@ would read more, with half a megabyte of mail.)
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -29,6 +31,10 @@ _FORMS: Final = tuple(
 """The fixed form, and the two obsolete ones that a recipient has to know."""
 
 _FIRST_OF_1900S: Final = 70
+_SECONDS: Final = re.compile(r"\d{1,9}", re.ASCII)
+
+LONGEST_WAIT: Final = 60.0
+"""Seconds. Who is told to wait much longer than a store is ever busy takes it for gone."""
 
 
 def http_date(seconds: float) -> str:
@@ -54,3 +60,16 @@ def read_http_date(text: str) -> int:
     moment = datetime(year, _MONTHS.index(part["month"]) + 1, day, hour, minute, second, tzinfo=UTC)
     ahead = (int(part.get("hours") or 0) * 60 + int(part.get("minutes") or 0)) * 60
     return int(moment.timestamp()) - (-ahead if part.get("sign") == "-" else ahead)
+
+
+def told_wait(headers: Mapping[str, str]) -> float | None:
+    """Seconds that an answer with these fields asks to wait before the next try (`Retry-After`), at most so many as
+    make sense; None if it asks for nothing that can be read. A moment counts by the answer's own clock."""
+    text = headers.get("retry-after", "")
+    try:
+        ahead = (
+            int(text) if _SECONDS.fullmatch(text) else read_http_date(text) - read_http_date(headers.get("date", ""))
+        )
+    except ValueError:
+        return None
+    return min(max(0.0, float(ahead)), LONGEST_WAIT)

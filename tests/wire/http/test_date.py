@@ -7,7 +7,7 @@ from email.utils import formatdate
 
 import pytest
 
-from gateway.wire.http.date import http_date, read_http_date
+from gateway.wire.http.date import LONGEST_WAIT, http_date, read_http_date, told_wait
 
 
 def test_the_example_of_the_standard() -> None:
@@ -60,3 +60,25 @@ def test_nothing_else_is_a_date(text: str) -> None:
     """What no form of HTTP's is, or no calendar has, is no moment."""
     with pytest.raises(ValueError):
         read_http_date(text)
+
+
+LATER = "Sun, 06 Nov 1994 08:49:47 GMT"
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": "0"}, 0.0),
+        ({"retry-after": "999999999"}, LONGEST_WAIT),
+        ({"retry-after": LATER, "date": "Sun, 06 Nov 1994 08:49:37 GMT"}, 10.0),
+        ({"retry-after": LATER, "date": "Sun, 06 Nov 1993 08:49:37 GMT"}, LONGEST_WAIT),
+        ({"retry-after": LATER, "date": "Sun, 06 Nov 1995 08:49:37 GMT"}, 0.0),
+        ({}, None),
+        ({"retry-after": LATER}, None),
+        *(({"retry-after": text}, None) for text in ("", "-1", "1.5", "soon", "9" * 10, "1, 2", "\u0663")),
+    ],
+)
+def test_the_wait_that_an_answer_asks_for_is_read_and_bounded(headers: dict[str, str], seconds: float | None) -> None:
+    """Seconds, or a moment by the answer's own clock (RFC 9110, 10.2.3); what cannot be read asks for nothing."""
+    assert seconds == told_wait(headers)
