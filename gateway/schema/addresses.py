@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import PlainValidator, WithJsonSchema
 
+from gateway.core.attempt import unmap
 from gateway.core.holders import parse_address, parse_domain
 from gateway.core.said import phrase
 
@@ -21,16 +22,22 @@ _PORT: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
 _ORIGIN: Final = re.compile(r"\*|(?:https?|[a-z][a-z0-9+.-]*)://(?:\*\.)?[A-Za-z0-9.\[\]:_-]+", re.ASCII)
 _PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)*", re.ASCII)
 _LONGEST_NETWORK: Final = 64
+_MAPPED: Final = 96
+"""Bits before an IPv4 address within an IPv6 one (RFC 4291, 2.5.5.2)."""
 
 
 def parse_network(value: object) -> IPv4Network | IPv6Network:
-    """A network in CIDR form. Raises ValueError for any other value."""
+    """A network in CIDR form. One that is written as IPv4 within IPv6 is the IPv4 network that it means: callers are
+    known by nothing else. Raises ValueError for any other value."""
     if not isinstance(value, str) or len(value) > _LONGEST_NETWORK:
         raise ValueError(phrase("network_kind", "must be a network like 10.0.0.0/8, or one address"))
     try:
-        return ip_network(value)
+        found = ip_network(value)
     except ValueError:
         pass
+    else:
+        mapped = found.network_address.ipv4_mapped if isinstance(found, IPv6Network) else None
+        return found if mapped is None or found.prefixlen < _MAPPED else ip_network((mapped, found.prefixlen - _MAPPED))
     try:
         meant = ip_network(value, strict=False)
     except ValueError:
@@ -65,7 +72,7 @@ def _parse_mail_domain(value: object) -> str:
 
 def _parse_peer(value: object) -> IPv4Address | IPv6Address:
     try:
-        return ip_address(value if isinstance(value, str) else "")
+        return unmap(ip_address(value if isinstance(value, str) else ""))
     except ValueError:
         raise ValueError(phrase("address_form", "must be an IP address like 10.1.2.3")) from None
 

@@ -7,9 +7,11 @@ Refuses to own one connection's bytes (`gateway.server.connection`) and what a r
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from mmap import mmap
 from typing import Final, Protocol
 
@@ -27,6 +29,20 @@ _PROXY_PROTOCOL: Final = (b"PROXY ", b"\r\n\r\n\x00\r\nQUIT\n")
 """How its versions 1 and 2 begin (haproxy's doc/proxy-protocol.txt, 2.1 and 2.2)."""
 
 Handle = Callable[[Connection, IncomingRequest], Awaitable[None]]
+
+
+def _bind_both(port: int, *, reuse_port: bool) -> socket.socket:
+    """A socket at every address of both versions of IP: the event loops would leave one out."""
+    sock = socket.socket(socket.AF_INET6)
+    try:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, reuse_port)
+        sock.bind(("::", port))
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 class PeerLimit(Protocol):
@@ -74,19 +90,20 @@ class HttpServer:
     async def listen(
         self, host: str | None, port: int, tls: ssl.SSLContext | None = None, *, reuse_port: bool | None = None
     ) -> int:
-        """Accept connections there; returns the port. Raises OSError."""
+        """Accept connections there, at `::` those of IPv4 too; returns the port. Raises OSError."""
         self._watch(tls)
-        server = await self.loop.create_server(
+        make = partial(
+            self.loop.create_server,
             self,
-            host,
-            port,
             ssl=tls,
             ssl_handshake_timeout=self._handshake(tls),
             backlog=_BACKLOG,
-            reuse_port=reuse_port,
-            reuse_address=True,
             start_serving=False,
         )
+        if host == "::":
+            server = await make(sock=_bind_both(port, reuse_port=bool(reuse_port)))
+        else:
+            server = await make(host, port, reuse_port=reuse_port, reuse_address=True)
         self._sockets.append(server)
         for listening in server.sockets:
             bound_sending(listening)

@@ -104,6 +104,12 @@ def test_a_url_with_more_than_that_is_refused(value: object, why: str) -> None:
     [
         (addresses.Network, "10.0.0.0/8", ip_network("10.0.0.0/8")),
         (addresses.Network, "2001:db8::1", ip_network("2001:db8::1/128")),
+        (addresses.Network, "::ffff:10.1.0.0/112", ip_network("10.1.0.0/16")),  # callers of IPv4 are known as that
+        (addresses.Network, "::ffff:10.1.2.3", ip_network("10.1.2.3/32")),
+        (addresses.Network, "::ffff:0:0/96", ip_network("0.0.0.0/0")),
+        (addresses.Network, "::/0", ip_network("::/0")),
+        (addresses.Network, "::fffe:0:0/95", ip_network("::fffe:0:0/95")),
+        (addresses.Peer, "::ffff:10.1.2.3", ip_address("10.1.2.3")),
         (addresses.Peer, "10.1.2.3", ip_address("10.1.2.3")),
         (addresses.HostName, "S3.Example.com", "s3.example.com"),
         (addresses.Origin, "https://*.example.com:8443", "https://*.example.com:8443"),

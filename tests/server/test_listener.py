@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -22,6 +23,37 @@ async def test_an_answer_says_when_it_was_made(rig: Rig, monkeypatch: pytest.Mon
     for second in (1_790_000_000.2, 1_790_000_000.9, 1_790_000_001.0):
         monkeypatch.setattr("gateway.server.listener.time.time", lambda at=second: at)
         assert int(second) == parsedate_to_datetime(server.date()).timestamp()
+
+
+async def _answers(rig: Rig, host: str, family: socket.AddressFamily, address: str) -> bool:
+    """Whether a listener at `host` answers a client that comes to this address of the machine."""
+    assert rig.server is not None
+    port = await rig.server.listen(host, 0)
+    with socket.socket(family) as client:
+        client.setblocking(False)
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.sock_connect(client, (address, port))
+        except ConnectionRefusedError:
+            return False
+        await loop.sock_sendall(client, request("GET", "/robots.txt"))
+        return (await loop.sock_recv(client, 15)).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.both_loops
+@pytest.mark.parametrize(("host", "four", "six"), [("::", True, True), ("::1", False, True), ("0.0.0.0", True, False)])
+async def test_every_address_is_those_of_both_versions(rig: Rig, host: str, *, four: bool, six: bool) -> None:
+    """`[::]` is where clients of IPv4 come to, too; they are known by their own addresses. Others are as they say."""
+    assert four is await _answers(rig, host, socket.AF_INET, "127.0.0.1")
+    assert six is await _answers(rig, host, socket.AF_INET6, "::1")
+
+
+@pytest.mark.both_loops
+async def test_a_port_that_is_taken_in_either_version_is_no_place_to_listen(rig: Rig) -> None:
+    """Half a listener would serve some clients only."""
+    assert rig.server is not None
+    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(OSError, match="Address already in use"):
+        await rig.server.listen("::", other.getsockname()[1])
 
 
 async def test_an_idle_connection_ends_with_the_listening(rig: Rig) -> None:
