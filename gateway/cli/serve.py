@@ -103,6 +103,9 @@ def serve(config: Path, workers: int) -> None:
 
 
 def _serve(config: Path, worker: Worker | None = None) -> None:
+    from gateway.telemetry.memory import keep_one_heap
+
+    keep_one_heap()
     gc.disable()  # a start makes what stays: to look for garbage in it again and again is a tenth of its time
     try:
         from gateway.app import run

@@ -6,6 +6,9 @@ Refuses to own how much a transfer may hold (`gateway.server.request`, `gateway.
 The C library keeps what was freed for the next one to ask; between two bursts of large transfers that is most of what
 the process holds (mallopt(3), malloc_trim(3)). Where the library or the kernel knows no such call, nothing is done.
 
+It also keeps a heap for each thread, and gives back the free end of none but the first: whatever memory a thread's work
+took for a moment, a password's hash 16 MiB of it, would stay with each thread for good. So there is one heap.
+
 A request that comes alone finds nothing of ours in the processor's caches, nor where our pages are: each page that it
 touches is looked up anew, and it touches hundreds. In pages of 2 MiB what a start makes is a dozen (madvise(2),
 MADV_COLLAPSE).
@@ -24,6 +27,9 @@ from typing import Final
 
 _PAUSE: Final = 10.0
 
+_ARENA_MAX: Final = -8
+"""M_ARENA_MAX of malloc.h, which Python does not name."""
+
 LARGE_PAGE: Final = Path("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size")
 """Bytes of a large page, where the kernel has them."""
 _COLLAPSE: Final = 25
@@ -38,6 +44,16 @@ _GROWN: Final = 8 * 1024 * 1024
 
 _HOLES: Final = 32
 """One page in so many may be missing where pages are joined: it is memory from then on."""
+
+
+def keep_one_heap() -> bool:
+    """Have all threads to come allocate from the first one's heap; what takes memory in threads here is rare, and waits
+    for no lock. To be called before there are any. False where that cannot be done."""
+    try:
+        choose = ctypes.CDLL(None).mallopt
+    except AttributeError:
+        return False
+    return bool(choose(_ARENA_MAX, 1))
 
 
 def trim() -> bool:

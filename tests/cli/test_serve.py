@@ -13,6 +13,7 @@ import sys
 import time
 from contextlib import ExitStack, closing, suppress
 from http.client import HTTPConnection, HTTPException
+from itertools import pairwise
 from pathlib import Path
 from queue import Queue
 from threading import current_thread
@@ -91,6 +92,46 @@ def test_a_stray_signal_ends_nothing(write, tmp_path, workers):
             assert 0 == process.wait(20)
         finally:
             process.kill()
+
+
+@pytest.mark.e2e
+def test_all_threads_of_a_process_have_one_heap(write, tmp_path):
+    """What a thread's work takes for a moment can be given back; the control is a program that asks for nothing."""
+    data, control = free_ports(2)
+    config = write(SERVING.format(data=data, control=control, home=tmp_path), POLICIES)
+    command = [sys.executable, "-m", "gateway", "serve", "--config", str(config)]
+    with subprocess.Popen(command, env=os.environ, stdout=subprocess.DEVNULL) as process:
+        try:
+            while not answers(control):
+                assert process.poll() is None
+            assert len(list(Path(f"/proc/{process.pid}/task").iterdir())) > 1
+            assert 0 == _heaps_of_threads(Path(f"/proc/{process.pid}/maps").read_text())
+        finally:
+            process.terminate()
+    command = [sys.executable, "-c", _WITH_A_THREAD]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+    assert 1 == _heaps_of_threads(done.stdout)
+
+
+_WITH_A_THREAD = """
+from threading import Thread
+thread = Thread(target=lambda: print(open("/proc/self/maps").read()))
+thread.start()
+thread.join()
+"""
+
+_HEAP = 64 << 20
+"""What the C library sets aside for a thread's heap, and where it begins (arena.c)."""
+
+
+def _heaps_of_threads(maps):
+    """How many of such places there are: memory in use that begins there, and the rest up to its end kept free."""
+    spans = [line.split()[:2] for line in maps.splitlines() if line]
+    ends = [(*(int(end, 16) for end in span.split("-")), rights) for span, rights in spans]
+    return sum(
+        begin % _HEAP == 0 and rights == "rw-p" and then == end and kept == "---p" and last % _HEAP == 0
+        for (begin, end, rights), (then, last, kept) in pairwise(ends)
+    )
 
 
 def _ignored(pid):

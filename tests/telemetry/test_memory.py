@@ -28,6 +28,31 @@ trim()
 print(freed - before > 50_000_000, resident() - before < 10_000_000)
 """
 
+_IN_THREADS = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from gateway.core.password import hash_password
+from gateway.telemetry.memory import keep_one_heap, trim
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+
+meeting = Barrier(4)
+
+def work(number):
+    meeting.wait()
+    return [hash_password("secret", bytes(16)) for _ in range(3)]
+
+if sys.argv[1:] == ["one"]:
+    assert keep_one_heap()
+with ThreadPoolExecutor(4) as pool:
+    before = resident()
+    list(pool.map(work, range(4)))
+    trim()
+    print((resident() - before) >> 20)
+"""
+
 _STAYING = """
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, PAGESIZE, mmap
 from gateway.telemetry.memory import join_pages
@@ -54,9 +79,22 @@ def test_what_a_burst_held_is_given_back() -> None:
     assert "True True" == done.stdout.strip()
 
 
+def test_what_threads_held_is_given_back() -> None:
+    """Passwords that are hashed in four threads, 16 MiB each, leave nothing behind while the threads wait for more. The
+    second process is the control: with a heap for each thread, all of it stays."""
+
+    def left(*heaps: str) -> int:
+        command = [sys.executable, "-c", _IN_THREADS, *heaps]
+        return int(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout)
+
+    assert 4 > left("one")
+    assert 32 <= left()
+
+
 async def test_a_library_without_the_call_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is given back, and the task goes on: readiness watches it."""
+    """Nothing is given back, and the task goes on: readiness watches it. Threads keep their heaps."""
     monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace())
+    assert not memory.keep_one_heap()
     assert not memory.trim()
     task = asyncio.get_running_loop().create_task(memory.give_back())
     await asyncio.sleep(0.01)
