@@ -60,17 +60,17 @@ def follow(plane: DataPlane, snapshot: Snapshot, terms: Terms, account: Account)
     plan = exchange.note
     if not isinstance(plan, _Plan) or plan.terms is not terms or plan.local is not (exchange.peer is None):
         return None
-    call, as_of = plan.call, plane.follower.view.serial
+    call = plan.call
     if plan.snapshot is not snapshot or not stands(plane, call.grant, call.credentials):
         return None
     attempt = call.attempt.again(exchange.peer, account.now)
     if exchange.differing is not None:
-        found = _prove_anew(plane, plan, exchange, exchange.differing, attempt, as_of)
+        found = _prove_anew(plane, plan, exchange, exchange.differing, attempt)
         if found is None:
             return None
         call = found
     elif plan.signed is None or _fresh(plan.signed, account.now):
-        call = call.again(attempt, as_of)
+        call = call.again(attempt, plane.follower.view.serial)
     else:
         return None
     account.request, account.grant, account.attempt = call.request, call.grant, attempt
@@ -82,13 +82,8 @@ def follow(plane: DataPlane, snapshot: Snapshot, terms: Terms, account: Account)
     return call, plan.route if found_now == plan.route else found_now  # what was made for a route is made for that one
 
 
-def _prove_anew(  # noqa: PLR0917 (what `follow` has at hand)
-    plane: DataPlane,
-    plan: _Plan,
-    exchange: ClientExchange,
-    differing: tuple[bytes, ...],
-    attempt: Attempt,
-    as_of: int,
+def _prove_anew(
+    plane: DataPlane, plan: _Plan, exchange: ClientExchange, differing: tuple[bytes, ...], attempt: Attempt
 ) -> S3Call | None:
     """The call of a request that is alike, if it proves the same by a signature of its own; None if the steps have to
     say why it does not.
@@ -107,7 +102,7 @@ def _prove_anew(  # noqa: PLR0917 (what `follow` has at hand)
         if proved is None:
             return None
         signed, verified = proved
-    found = call.alike(attempt, as_of, verified)
+    found = call.alike(attempt, plane.follower.view.serial, verified)
     if exchange.comes_again():
         exchange.remember(replace(plan, call=found, signed=signed))
     return found

@@ -28,7 +28,7 @@ from gateway.server.request import IncomingRequest
 from gateway.telemetry.logs import new_request_id
 from gateway.wire.http.negotiate import prefers_html
 from gateway.wire.parse import is_link_path
-from gateway.wire.replies import LINK_HEADERS, Reply, page_reply, refusal
+from gateway.wire.replies import LINK_HEADERS, RefusalDetails, Reply, page_reply, refusal
 
 _FIXED: Final = {
     "/robots.txt": Reply(200, (("Content-Type", "text/plain"),), b"User-agent: *\nDisallow: /\n"),
@@ -107,7 +107,9 @@ async def _say_cookies_are_needed(raw: RawRequest, plane: DataPlane, request_id:
         look = look_for(plane.snapshot.branding, raw.header("accept-language"))
         return refusal_page(look, reason, name, anew=anew)
 
-    return refusal(Refused(Reason.COOKIES_REFUSED, "no cookie of ours came"), None, raw, request_id, page=page)
+    return refusal(
+        Refused(Reason.COOKIES_REFUSED, "no cookie of ours came"), None, raw, request_id, RefusalDetails(page=page)
+    )
 
 
 def _wants_front_page(arrival: IncomingRequest) -> bool:

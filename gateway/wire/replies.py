@@ -123,45 +123,55 @@ def xml_reply(document: bytes, request_id: str, *more: tuple[str, str]) -> Reply
     return Reply(200, (("Content-Type", "application/xml"), *s3_ids(request_id), *more), document)
 
 
+@dataclass(frozen=True, slots=True)
+class RefusalDetails:
+    """What a refusal may say beside its reason, as far as it is known.
+
+    `allow` narrows the `Allow` field of a 405; `verdict` describes the limit that was hit; `page` makes the page for a
+    person at a link; `challenge` says what a 401 asks for, if not for a password; `drafts` says that links take uploads
+    by the IETF's draft, and `max_size` how large one may be.
+    """
+
+    verdict: Verdict | None = None
+    allow: Sequence[str] | None = None
+    page: Callable[[Reason, str], WrittenPage] | None = None
+    challenge: str | None = None
+    drafts: bool = False
+    max_size: int | None = None
+
+
+_NO_DETAILS: Final = RefusalDetails()
+
+
 def refusal(
     refused: Refused,
     request: ObjectRequest | None,
     raw: RawRequest | None,
     request_id: str,
-    *,
-    verdict: Verdict | None = None,
-    allow: Sequence[str] | None = None,
-    page: Callable[[Reason, str], WrittenPage] | None = None,
-    challenge: str | None = None,
-    drafts: bool = False,
-    max_size: int | None = None,
+    details: RefusalDetails = _NO_DETAILS,
 ) -> Reply:
     """The answer to a refused request, in the form its sender reads.
 
-    `request` is None when it was refused while parsing, `raw` when not even that far. `allow` narrows the `Allow`
-    field of a 405; `verdict` describes the limit that was hit; `page` makes the page for a person at a link;
-    `challenge` says what a 401 asks for, if not for a password;
-    `drafts` says that links take uploads by the IETF's draft, and `max_size` how large one may be.
+    `request` is None when it was refused while parsing, `raw` when not even that far.
     """
     reason = refused.reason
     link = isinstance(request.place, LinkPlace) if request is not None else raw is not None and is_link_path(raw)
     status = TABLE[reason].link_status if link else TABLE[reason].status
-    headers = _later(status, refused.retry_after, verdict)
-    draft = draft_version(raw) if link and drafts and raw is not None else 0
+    headers = _later(status, refused.retry_after, details.verdict)
+    draft = draft_version(raw) if link and details.drafts and raw is not None else 0
     if draft:
-        headers += _draft_fields(refused, draft, max_size)
+        headers += _draft_fields(refused, draft, details.max_size)
     elif link and raw is not None:
         headers += version_fields(raw, reason)
     if status == 405:
-        headers += (("Allow", ", ".join(allow or _allowed(request, link=link))),)
+        headers += (("Allow", ", ".join(details.allow or _allowed(request, link=link))),)
     if not link:
         reply = s3_error(reason, request_id, raw.path if raw is not None else "/", headers=headers)
-    elif page is not None and raw is not None and prefers_html(raw.header("accept")):
-        reply = page_reply(
-            page(reason, request_id), status=status, headers=headers + _ask_for(status, challenge or _FORM)
-        )
+    elif details.page is not None and raw is not None and prefers_html(raw.header("accept")):
+        asked = _ask_for(status, details.challenge or _FORM)
+        reply = page_reply(details.page(reason, request_id), status=status, headers=headers + asked)
     else:
-        asked = _ask_for(status, challenge or (_FORM if raw is not None and _is_by_page(raw) else _BASIC))
+        asked = _ask_for(status, details.challenge or (_FORM if raw is not None and _is_by_page(raw) else _BASIC))
         kind = PROBLEM_TYPES.get(reason) if draft else None
         more = refused.members if draft or reason is Reason.TERMS_NOT_ACCEPTED else None
         reply = problem(reason, request_id, headers=headers + asked, kind=kind, more=more)

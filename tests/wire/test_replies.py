@@ -16,6 +16,7 @@ from gateway.pages.render import Page, look_for
 from gateway.wire.http.target import raw_request
 from gateway.wire.parse import parse
 from gateway.wire.replies import (
+    RefusalDetails,
     Reply,
     page_reply,
     problem,
@@ -79,7 +80,7 @@ def page(reason: Reason, request_id: str) -> Page:
 def test_every_reason_has_a_page(reason: Reason) -> None:
     """On link paths browsers get a page that says the same, where there is somebody who makes it."""
     browser = raw("GET", "/s/tok", ("Accept", "text/html,*/*;q=0.8"))
-    reply = refusal(Refused(reason), None, browser, ID, page=page)
+    reply = refusal(Refused(reason), None, browser, ID, RefusalDetails(page=page))
     assert reply.status == TABLE[reason].link_status
     assert "application/problem+json" == field(refusal(Refused(reason), None, browser, ID), "Content-Type")
     assert field(reply, "Content-Type") == "text/html; charset=utf-8"
@@ -126,7 +127,7 @@ def test_refusal_before_anything_was_understood() -> None:
 def test_not_now_says_when(reason: Reason, target: str, status: int) -> None:
     """429 and 503 carry whole seconds to wait, rounded up, and the limit that was hit."""
     verdict = Verdict(False, 2.1, 0, 200, 7.2)
-    reply = refusal(Refused(reason, retry_after=2.1), None, raw("GET", target), ID, verdict=verdict)
+    reply = refusal(Refused(reason, retry_after=2.1), None, raw("GET", target), ID, RefusalDetails(verdict=verdict))
     assert (reply.status, field(reply, "Retry-After")) == (status, "3")
     assert field(reply, "RateLimit") == '"requests";r=0;t=8'
     assert field(reply, "RateLimit-Policy") == '"requests";q=200'
@@ -145,7 +146,7 @@ def test_method_not_allowed_says_what_is() -> None:
     assert field(refusal(refused, None, raw("PATCH", "/s/tok"), ID), "Allow") == "GET, HEAD, OPTIONS, POST, PUT"
     assert "DELETE" in (field(refusal(refused, None, raw("PATCH", "/bucket/k"), ID), "Allow") or "")
     request = asked("GET", "/s/tok")
-    assert field(refusal(refused, request, request.raw, ID, allow=("GET",)), "Allow") == "GET"
+    assert field(refusal(refused, request, request.raw, ID, RefusalDetails(allow=("GET",))), "Allow") == "GET"
 
 
 @pytest.mark.parametrize("reason", [Reason.PASSWORD_REQUIRED, Reason.PASSWORD_WRONG])
@@ -153,7 +154,7 @@ def test_password_is_asked_for(reason: Reason) -> None:
     """Programs get a Basic challenge; browsers a form, without the dialogue that Basic would put over it."""
     told = refusal(Refused(reason), None, raw("GET", "/s/tok"), ID)
     assert (told.status, (field(told, "WWW-Authenticate") or "").split(",")[0]) == (401, 'Basic realm="link"')
-    shown = refusal(Refused(reason), None, raw("GET", "/s/tok", ("Accept", "text/html")), ID, page=page)
+    shown = refusal(Refused(reason), None, raw("GET", "/s/tok", ("Accept", "text/html")), ID, RefusalDetails(page=page))
     assert (shown.status, b'type="password"' in shown.body) == (401, True)
     assert "Basic" not in (field(shown, "WWW-Authenticate") or "")
     for by_page in (("Sec-Fetch-Mode", "cors"), ("Sec-Fetch-Mode", "no-cors"), ("Tus-Resumable", "1.0.0")):

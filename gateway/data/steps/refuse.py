@@ -24,7 +24,7 @@ from gateway.server.exchange import ClientExchange
 from gateway.wire.http.negotiate import prefers_html
 from gateway.wire.links.program import Program
 from gateway.wire.parse import is_link_path
-from gateway.wire.replies import Reply, refusal
+from gateway.wire.replies import RefusalDetails, Reply, refusal
 
 _log = structlog.get_logger("gateway.data")
 _OF_HOLDERS = frozenset({Reason.HOLDER_REQUIRED, Reason.CODE_WRONG, Reason.SIGN_IN_FAILED})
@@ -46,9 +46,9 @@ async def refuse(plane: DataPlane, exchange: ClientExchange, account: Account) -
             await exchange.wait_refused()
         return
     await _prepare_page(exchange)
-    permit = account.permit
+    reply = _reply(plane, exchange, refused, request=account.request, grant=account.grant, permit=account.permit)
     try:
-        await exchange.send(_reply(plane, exchange, account.request, account.grant, permit, refused))
+        await exchange.send(reply)
     except Refused:
         exchange.cut(Reason.CLIENT_GONE)
 
@@ -60,8 +60,9 @@ async def refuse_ended(plane: DataPlane, permit: Permit, reason: Reason) -> None
         # Its secret is another's, or nobody's, by now: who comes with it is a stranger.
         reason, grant = (Reason.UNKNOWN_TOKEN if grant.kind is GrantKind.LINK else Reason.UNKNOWN_KEY), None
     await _prepare_page(exchange)
+    reply = _reply(plane, exchange, Refused(reason), request=permit.request, grant=grant, permit=permit)
     try:
-        exchange.send_refusal(_reply(plane, exchange, permit.request, grant, permit, Refused(reason)))
+        exchange.send_refusal(reply)
     except ConnectionError:
         plane.metrics.count_cut(reason)
 
@@ -72,16 +73,15 @@ async def _prepare_page(exchange: ClientExchange) -> None:
         await load_pages()
 
 
-def _reply(  # noqa: PLR0917 (what is known of a request)
+def _reply(
     plane: DataPlane,
     exchange: ClientExchange,
+    refused: Refused,
+    *,
     request: ObjectRequest | None,
     grant: Grant | None,
     permit: Permit | None,
-    refused: Refused,
 ) -> Reply:
-    verdict = refused.verdict or (permit.verdict if permit is not None else None)
-    allow = _methods(grant) if grant is not None else None
     asks = None if grant is None else _asks(plane, grant, exchange, request)
 
     def page(reason: Reason, request_id: str) -> Page:
@@ -93,18 +93,15 @@ def _reply(  # noqa: PLR0917 (what is known of a request)
         return refusal_page(look, reason, request_id, terms=grant.terms or "", asks=asks, unfinished=unfinished)
 
     challenge = None if asks is None or refused.reason not in _OF_HOLDERS else f'Holder realm="link", by="{asks.by}"'
-    return refusal(
-        refused,
-        request,
-        exchange.raw,
-        exchange.request_id,
-        verdict=verdict,
-        allow=allow,
+    details = RefusalDetails(
+        verdict=refused.verdict or (permit.verdict if permit is not None else None),
+        allow=_methods(grant) if grant is not None else None,
         page=page,
         challenge=challenge,
         drafts=plane.snapshot.drafts,
         max_size=_largest(grant, permit),
     )
+    return refusal(refused, request, exchange.raw, exchange.request_id, details)
 
 
 def _asks(plane: DataPlane, grant: Grant, exchange: ClientExchange, request: ObjectRequest | None) -> Asks | None:
