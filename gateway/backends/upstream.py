@@ -11,6 +11,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable, Coroutine, Iterable
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -52,15 +53,25 @@ class _NoObserver:
         return None
 
 
+def _read_authorities(spec: BackendSpec) -> bytes | None:
+    if spec.ca_file is None:
+        return None
+    try:
+        return Path(spec.ca_file).read_bytes()
+    except OSError as failure:
+        raise SettingsError(f"{spec.ca_file}: cannot be used: {failure.strerror}") from None
+
+
 class _Store:
     """One backend at work: its presigner, its credentials and its pools, one a host."""
 
-    __slots__ = ("_last", "_limits", "_pools", "_timeouts", "_tls", "credentials", "presigner", "spec")
+    __slots__ = ("_last", "_limits", "_pools", "_timeouts", "_tls", "_trusted", "credentials", "presigner", "spec")
 
     def __init__(
         self, spec: BackendSpec, credentials: CredentialSource, observe_presign: Callable[[float], None]
     ) -> None:
         self.spec = spec
+        self._trusted = _read_authorities(spec)
         self.credentials = credentials
         self.presigner = Presigner(spec, observe_presign)
         self._pools: dict[Authority, Pool] = {}
@@ -79,6 +90,14 @@ class _Store:
             except OSError as failure:
                 raise SettingsError(f"{spec.ca_file}: cannot be used: {failure.strerror}") from None
             self._tls.set_alpn_protocols(["http/1.1"])
+
+    def is_still(self, spec: BackendSpec) -> bool:
+        """Whether this is what the spec means now: the same words, and the same authorities in the file that they name.
+
+        Raises:
+            SettingsError: that file cannot be read.
+        """
+        return self.spec == spec and self._trusted == _read_authorities(spec)
 
     def pool(self, authority: Authority) -> Pool:
         if self._last is not None and self._last[0] is authority:
@@ -199,8 +218,9 @@ class StoreUpstream:
             await store.credentials.close()
 
     def replace(self, specs: Iterable[BackendSpec]) -> Coroutine[Any, Any, None]:
-        """Take a new set of specs, before this returns. Unchanged ones keep their connections; the others' transfers
-        may finish. What is answered has to be awaited: it ends the renewal of credentials that are not needed any more.
+        """Take a new set of specs, before this returns. Unchanged ones keep their connections, unless their files hold
+        other authorities now; the others' transfers may finish. What is answered has to be awaited: it ends the renewal
+        of credentials that are not needed any more.
 
         Raises:
             SettingsError: a store's certificate authorities cannot be read; nothing has changed.
@@ -246,7 +266,7 @@ class StoreUpstream:
             kept = self._stores.get(spec.name)
             stores[spec.name] = (
                 kept
-                if kept is not None and kept.spec == spec
+                if kept is not None and kept.is_still(spec)
                 else _Store(spec, self._source(spec), self._observe_presign)
             )
         self._stores = stores

@@ -6,6 +6,7 @@ import asyncio
 import random
 import ssl
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ import pytest
 from gateway.backends import pool as pool_module
 from gateway.backends.connection import Connection, Timeouts
 from gateway.backends.pool import Authority, Pool, PoolLimits
-from gateway.core.reasons import Reason, UpstreamFailed
+from gateway.backends.upstream import StoreUpstream
+from gateway.core.reasons import Reason, SettingsError, UpstreamFailed
 from tests.backends.fault_server import Peer, call, fault_server, reply, upstream_to
 from tests.servers import over_tls
 
@@ -289,6 +291,50 @@ async def test_tls_checks_the_name_and_the_authority(tmp_path: Path, trusted: bo
                     pytest.fail("there is no answer")
             assert Reason.UPSTREAM_UNREACHABLE is failed.value.reason
     server.close()
+
+
+async def test_renewed_authorities_are_believed_after_a_reload(tmp_path: Path) -> None:
+    """Those that the file held before no longer; a file that has become unreadable changes nothing."""
+    (tmp_path / "new").mkdir()
+    (tmp_path / "old").mkdir()
+    (old_key, old), (new_key, new) = (certificate(tmp_path / age, "localhost") for age in ("old", "new"))
+    trusted = tmp_path / "ca.pem"
+    trusted.write_bytes(old.read_bytes())
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(reply(b"x"))
+        writer.close()
+
+    async def works(upstream: StoreUpstream) -> bool:
+        try:
+            async with upstream.open(call()) as answer:
+                return b"x" == await answer.body.read(10)
+        except UpstreamFailed:
+            return False
+
+    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    serving.load_cert_chain(old, old_key)
+    async with await asyncio.start_server(accept, "127.0.0.1", 0, ssl=serving) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with upstream_to(port, endpoint=f"https://localhost:{port}", ca_file=str(trusted)) as upstream:
+            spec = upstream.store("b").spec
+            assert await works(upstream)
+            serving.load_cert_chain(new, new_key)
+            trusted.write_bytes(new.read_bytes())
+            await upstream.replace([spec])
+            assert await works(upstream)
+            before = upstream.store("b")
+            await upstream.replace([spec])
+            assert before is upstream.store("b"), "what is the same keeps its connections"
+            trusted.unlink()
+            with pytest.raises(SettingsError, match=r"ca\.pem"):
+                await upstream.replace([spec])
+            assert await works(upstream)
+            trusted.write_bytes(old.read_bytes())
+            await upstream.replace([spec])
+            assert not await works(upstream)
 
 
 @pytest.mark.parametrize(
