@@ -131,7 +131,6 @@ class StoreCall:
     def _send(self, connection: Connection, source: AsyncIterator[bytes | Stretch] | bytes | None) -> None:
         if source is None:
             connection.write(self._head)
-            self._sent = connection.request_sent = True
         elif isinstance(source, bytes):
             if len(source) != self._call.body_length:
                 raise ValueError("the body is not as long as declared")
@@ -140,10 +139,11 @@ class StoreCall:
             else:
                 connection.write(self._head)
                 connection.write(source)
-            self._mark_sent(connection)
         else:
             loop = asyncio.get_running_loop()
             self._sender = loop.create_task(self._send_source(connection, source))
+            return
+        self._sent = connection.request_sent = True  # from now on the store owes an answer
 
     async def _send_source(self, connection: Connection, source: AsyncIterator[bytes | Stretch]) -> None:
         """The sending task: whatever ends it early ends the connection before the last byte."""
@@ -181,10 +181,6 @@ class StoreCall:
         if left:
             raise Refused(Reason.INCOMPLETE_BODY, f"the body ended {left} bytes before its declared {declared}")
         connection.write(held)
-        self._mark_sent(connection)
-
-    def _mark_sent(self, connection: Connection) -> None:
-        """From now on the store owes an answer."""
         self._sent = connection.request_sent = True
 
     async def _stop_sending(self) -> None:

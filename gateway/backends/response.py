@@ -11,7 +11,6 @@ llhttp judges every head: event by event here, unless it is one that `gateway.ba
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
@@ -69,7 +68,7 @@ class Response:
         self.wire = b""
         self.known: PlainHead | None = None
         self.length: int | None = None
-        self.chunks: deque[bytes] = deque()
+        self.chunks: list[bytes] = []  # few: who reads waits for no more while some wait here
         self.buffered = 0
         self.received = 0
         self.started = self.head_done = self.complete = self.surplus = self.keep_alive = False
@@ -166,9 +165,9 @@ class Response:
 
     def pop(self) -> bytes:
         """The next chunk, at most `MAX_CHUNK` bytes; only when `chunks` is not empty."""
-        chunk = self.chunks.popleft()
+        chunk = self.chunks.pop(0)
         if len(chunk) > MAX_CHUNK:
-            self.chunks.appendleft(chunk[MAX_CHUNK:])
+            self.chunks.insert(0, chunk[MAX_CHUNK:])
             chunk = chunk[:MAX_CHUNK]
         self.buffered -= len(chunk)
         return chunk

@@ -123,13 +123,14 @@ class AtStore:
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """How one object is written: by which call, `only_new` if it may replace none; `parts` if its store takes no body
-    of this length at once, `conditional` if that heeds conditions then."""
+    """How one object of this length, None if only its end will tell, is written: by which call, `only_new` if it may
+    replace none; `conditional` if its store heeds conditions then; `whole` if its body is small, and taken at once."""
 
     store_call: UpstreamCall
+    length: int | None
     only_new: bool
-    parts: bool
     conditional: bool
+    whole: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ Law: a body ends whole or broken, and its reader learns which.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
@@ -30,7 +29,7 @@ class IncomingBody:
     __slots__ = ("_came", "_coding", "_left", "_pieces", "broken", "empty", "on_want", "whole")
 
     def __init__(self, left: int | None) -> None:
-        self._pieces: deque[bytes] = deque()
+        self._pieces: list[bytes] = []  # few: no more is read while some wait here
         self.on_want: Callable[[], None] | None = None
         self._came = Signal()
         self._left = left or 0
@@ -107,13 +106,13 @@ class IncomingBody:
             if self.on_want is not None:
                 self.on_want()
             await self._came
-        return self._pieces.popleft()
+        return self._pieces.pop(0)
 
     def take_all(self) -> bytes:
         """What came and was not read yet, all at once."""
         pieces = self._pieces
         if len(pieces) == 1:
-            return pieces.popleft()
+            return pieces.pop()
         whole = b"".join(pieces)
         pieces.clear()
         return whole

@@ -123,8 +123,8 @@ class AlikeHeads:
         if parts[::2] != self._common:
             return None
         differing = parts[1::2]
-        hashes = b"".join([differing[at] for at in self._hashes])
-        marks = b" ".join([differing[at] for at in self._marks])
+        hashes = b"".join(map(differing.__getitem__, self._hashes))
+        marks = b" ".join(map(differing.__getitem__, self._marks))
         return None if hashes.translate(None, _DIGITS) or not _is_plain(marks) else differing
 
     def raw(self, differing: tuple[bytes, ...]) -> RawRequest:

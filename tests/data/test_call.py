@@ -129,7 +129,7 @@ def test_a_write_that_may_not_replace_is_another_call() -> None:
     def find_out(call: Call, permit: Permit) -> Writing:
         only_new = permit.grant is None or not permit.grant.overwrite
         store_call = upstream_call(permit.route, call.request, body_length=3, only_new=only_new)
-        found.append(Writing(store_call, only_new, parts=False, conditional=True))
+        found.append(Writing(store_call, 3, only_new, conditional=True, whole=True))
         return found[-1]
 
     permits = [Permit(Mock(), grants[number], call.attempt, route) for number in (0, 1, 1, 0)]

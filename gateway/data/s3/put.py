@@ -40,7 +40,7 @@ async def put(plane: DataPlane, call: Call, permit: Permit) -> Answer:
 
 def _find_out(call: Call, permit: Permit) -> Writing:
     """Raises Refused for what may not be written, or not like this."""
-    raw, length = call.request.raw, _length_of(call)
+    raw, length = call.request.raw, call.request.content_length if call.form is None else None
     if raw.header("content-length") is None and raw.header("transfer-encoding") is None:
         # HTTP reads an empty body from this, S3 a client that forgot to say how much it sends.
         raise Refused(Reason.MISSING_LENGTH, "neither a length nor chunks were declared")
@@ -51,12 +51,8 @@ def _find_out(call: Call, permit: Permit) -> Writing:
     store_call = upstream_call(permit.route, call.request, body_length=length or 0, only_new=only_new and conditional)
     if not only_new:
         require_heeded(store_call, heeded=conditional)
-    return Writing(store_call, only_new, parts, conditional)
-
-
-def _length_of(call: Call) -> int | None:
-    """Of the object; None if only its end will tell."""
-    return call.request.content_length if call.form is None else None
+    whole = call.form is None and not parts and comes_small(permit)
+    return Writing(store_call, length, only_new, conditional, whole)
 
 
 async def _write(plane: DataPlane, call: Call, permit: Permit, how: Writing) -> Answer:
@@ -66,9 +62,9 @@ async def _write(plane: DataPlane, call: Call, permit: Permit, how: Writing) -> 
         if permit.types():
             file = checked(file, permit.types())
         body = hold_last(plane, permit, meter(plane, permit, file, None))
-    elif not how.parts and comes_small(permit):
+    elif how.whole:
         whole = await read_whole(plane, call.request, permit, call.verified)
         body = partial(confirmed, plane, permit, whole)
     else:
         body = read_plain(plane, call.request, permit, call.verified)
-    return await send(plane, how.store_call, _length_of(call), body, permit)
+    return await send(plane, how.store_call, how.length, body, permit)

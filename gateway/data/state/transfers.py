@@ -259,9 +259,9 @@ class Transfers:
         """
         if len(self._running) >= max_transfers:
             raise Refused(Reason.OVERLOADED, f"{max_transfers} transfers are running", retry_after=1.0)
-        share, counts, holders = share_of(max_transfers), self._counts, permit.holders()
+        counts, holders = self._counts, permit.holders()
         for holder in holders:
-            if counts.get(holder, 0) >= share:
+            if holder in counts and counts[holder] >= (share := share_of(max_transfers)):
                 raise Refused(Reason.TOO_MANY_TRANSFERS, f"{share} transfers are running for {holder}", retry_after=1.0)
         if permit.route.limits:
             holders = *self._require_concurrent(permit.route.limits), *holders
