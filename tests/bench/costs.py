@@ -37,7 +37,7 @@ from tests.bench.meter import BEGIN, TELL, Tally, corrected, tallied
 from tests.bench.meter import Path as Parts
 from tests.bench.missed import ADDED, EXPLAINING, IDLE, START, TURNS, WAITING, heading
 from tests.bench.network import set_apart
-from tests.bench.start import compiled, held_by_package, imports, started
+from tests.bench.start import compiled, held_by_package, held_by_purpose, imports, started
 from tests.bench.store import standing
 from tests.servers.gateway import gateway_before
 
@@ -169,14 +169,26 @@ def _count(counting: Counting, place: Place, case: Case, output: Path) -> Told:
 
 
 def holdings() -> Iterator[str]:
-    """What an idle process holds: by package what importing it holds, then what a start makes of them."""
+    """What an idle process holds: by purpose and by package what importing it holds, then what a start makes of them,
+    and the same bytes by what they are mapped from."""
     with compiled(Path.cwd()) as code:
-        idle, packages = started(code, "sqlite:///gateway.db").resident, held_by_package(code)
-    told = dict(list(packages.items())[:_PACKAGES])
-    told[f"{len(packages) - len(told)} smaller packages"] = sum(packages.values()) - sum(told.values())
-    told["settings, policy, listeners, state, buffers: what a start makes"] = idle - sum(packages.values())
+        start, packages = started(code, "sqlite:///gateway.db"), held_by_package(code)
+    made = {"settings, policy, listeners, state, buffers: what a start makes": start.resident - sum(packages.values())}
+    yield from _sizes(held_by_purpose(packages) | made)
+    yield ""
+    yield from _sizes(_largest(packages, "packages") | made)
+    yield ""
+    yield from _sizes(_largest(start.mapped, "files"))
+
+
+def _largest(found: Mapping[str, int], what: str) -> dict[str, int]:
+    told = dict(list(found.items())[:_PACKAGES])
+    return told | {f"{len(found) - len(told)} smaller {what}": sum(found.values()) - sum(told.values())}
+
+
+def _sizes(told: Mapping[str, int]) -> Iterator[str]:
     yield from (f"{name:68}{size / _MIB:8.2f}" for name, size in told.items())
-    yield f"{'all':68}{idle / _MIB:8.2f}"
+    yield f"{'all':68}{sum(told.values()) / _MIB:8.2f}"
 
 
 def trees(chosen: Mapping[str, Case], *, fast: bool) -> Iterator[str]:
@@ -265,7 +277,11 @@ Milliseconds of each package's own, the dearest ones: what is left of a start is
 the state, and the interpreter's own beginning.
 """
 _IDLE: Final = """\
-MiB of resident memory: what the import of each package holds by itself, in a process that imports what `serve` does.
+MiB of resident memory, three times: by what it is there for, by package, and by what it is mapped from. The first two
+are what each import holds by itself, the pages of libraries included, in a process that imports what `serve` does.
+
+Settings and policies are read again whenever a file changes, so what reads them stays. What is mapped from files is
+unwritten, but for a little: the kernel has it once for all processes of a machine and drops it when memory is short.
 """
 
 

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,7 @@ from tests.servers.process import await_port, free_ports, running
 _HERE = Path(__file__).resolve().parents[2]
 _ENVIRON = {"ADMIN": "an-admin-token-for-the-bench-0123456789", "KEY": "AKIABENCH", "SECRET": "secret"}
 _MIB = 1024**2
+_OBJECTS = "(objects of Python, large blocks, stacks of threads)"
 _SETTLED = 1.5
 """Seconds after which a start's own work is over and freed memory is given back."""
 
@@ -49,13 +50,20 @@ rules: [{name: all, who: ["app:billing"], may: [read, share], on: "reports/**"}]
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Seconds to ready, and of CPU until then; bytes when idle, `own` of them its alone, and after a scrape."""
+    """Seconds to ready, and of CPU until then; bytes when idle, `own` of them its alone, and after a scrape; `mapped`
+    tells those when idle by what they are mapped from."""
 
     ready: float
     cpu: float
     resident: int
     own: int
     scraped: int
+    mapped: Mapping[str, int]
+
+
+_INTERPRETER = "(interpreter)"
+_OTHER = "the standard library's and others' modules"
+_FIGURES = ("ready", "cpu", "resident", "own", "scraped")
 
 
 def started(code: Path, state: str) -> Start:
@@ -73,10 +81,11 @@ def started(code: Path, state: str) -> Start:
             ready, cpu = time.monotonic() - began, cpu_seconds(child.pid)
             time.sleep(_SETTLED)
             resident, own = _memory(child.pid)
+            mapped = by_mapping(Path(f"/proc/{child.pid}/smaps").read_text())
             with closing(http.client.HTTPConnection("127.0.0.1", control, timeout=30)) as connection:
                 connection.request("GET", "/metrics")
                 connection.getresponse().read()
-            return Start(ready, cpu, resident, own, _memory(child.pid)[0])
+            return Start(ready, cpu, resident, own, _memory(child.pid)[0], mapped)
 
 
 def _memory(pid: int) -> tuple[int, int]:
@@ -84,6 +93,17 @@ def _memory(pid: int) -> tuple[int, int]:
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     found = {name: int(size) * 1024 for name, size in re.findall(r"(\w+):\s+(\d+) kB", text)}
     return found["Rss"], found["Private_Dirty"]
+
+
+def by_mapping(smaps: str) -> dict[str, int]:
+    """Resident bytes by what /proc/PID/smaps says they are mapped from, the largest first: a file's name up to its
+    first dot, whatever its directory; what is from no file is the C library's heap, a stack, or the interpreter's."""
+    found: dict[str, int] = {}
+    for head, size in re.findall(r"^([0-9a-f]+-.*)$(?:\n\w+:.*)*?\nRss:\s+(\d+) kB", smaps, re.MULTILINE):
+        place = "".join(head.split(maxsplit=5)[5:])
+        name = place if place.startswith("[") else Path(place).name.partition(".")[0]
+        found[name or _OBJECTS] = found.get(name or _OBJECTS, 0) + int(size) * 1024
+    return dict(sorted(found.items(), key=lambda pair: -pair[1]))
 
 
 @contextmanager
@@ -142,6 +162,31 @@ print(json.dumps(own))
 """
 
 
+PURPOSES = {
+    "settings and policies: their grammar, and what reads it": (
+        "pydantic pydantic_core annotated_types typing_extensions typing_inspection yaml decimal _decimal numbers "
+        "fractions zoneinfo _zoneinfo sysconfig _sysconfigdata__x86_64-linux-gnu gateway.settings gateway.schema"
+    ),
+    "TLS and hashes: OpenSSL": "ssl _ssl hashlib _hashlib hmac",
+    "event loop, sockets, heads": "asyncio uvloop httptools concurrent socket _socket selectors select _asyncio",
+    "command line": "click gettext gateway.cli",
+    "log": "structlog logging",
+    "the rest of the gateway": "gateway",
+}
+"""What packages are there for; a package is counted where it is named, else where what it is a part of is named."""
+
+
+def held_by_purpose(packages: Mapping[str, int]) -> dict[str, int]:
+    """What `held_by_package` found, summed by what it is there for; what nobody names is other libraries'."""
+    named = {package: purpose for purpose, names in PURPOSES.items() for package in names.split()}
+    found: dict[str, int] = {}
+    for package, size in packages.items():
+        purpose = named.get(package) or named.get(package.partition(".")[0], _OTHER)
+        purpose = package if package == _INTERPRETER else purpose
+        found[purpose] = found.get(purpose, 0) + size
+    return dict(sorted(found.items(), key=lambda pair: -pair[1]))
+
+
 def held_by_package(code: Path) -> dict[str, int]:
     """Bytes that a start's imports hold, by package, the largest first, and the interpreter before them."""
     environ = {**os.environ, "PYTHONPATH": str(code)}
@@ -170,7 +215,7 @@ def main() -> None:
                 with compiled(checkout) as code:
                     found[name].append(started(code, state))
         for name, starts in found.items():
-            least = [min(getattr(one, figure) for one in starts) for figure in Start.__slots__]
+            least = [min(getattr(one, figure) for one in starts) for figure in _FIGURES]
             sizes = (f"{size / _MIB:.1f}" for size in least[2:])
             _tell(row.format(f"{name}, {state.partition(':')[0]}", f"{least[0]:.2f}", f"{least[1]:.2f}", *sizes))
     if chosen.imports:
