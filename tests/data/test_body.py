@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from base64 import b64encode
 from collections.abc import AsyncIterator
-from hashlib import md5, sha256
+from hashlib import md5, sha256, sha512
 from types import SimpleNamespace
 from typing import Any, cast
 from unittest.mock import AsyncMock
@@ -35,6 +35,7 @@ def digests(body: bytes) -> dict[str, str]:
     return {
         "Content-MD5": b64(md5(body).digest()),
         "x-amz-checksum-sha256": b64(sha256(body).digest()),
+        "x-amz-checksum-sha512": b64(sha512(body).digest()),
         "x-amz-checksum-crc32": b64(zlib.crc32(body).to_bytes(4)),
         "x-amz-content-sha256": sha256(body).hexdigest(),
     }
@@ -58,7 +59,9 @@ async def test_a_right_digest_passes(app: Rig, name: str, body: bytes) -> None:
 
 
 @sizes
-@pytest.mark.parametrize("name", ["Content-MD5", "x-amz-checksum-sha256", "x-amz-checksum-crc32"])
+@pytest.mark.parametrize(
+    "name", ["Content-MD5", "x-amz-checksum-sha256", "x-amz-checksum-crc32", "x-amz-checksum-sha512"]
+)
 async def test_a_wrong_digest_leaves_no_whole_request(app: Rig, name: str, body: bytes) -> None:
     """The check ends with the last byte, and the last chunk was held back until then; a small body is not begun."""
     got = await app.ask("PUT", "/reports/a", {name: digests(body)[name]}, body[:-1] + b"!")

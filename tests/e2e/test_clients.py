@@ -83,6 +83,25 @@ def test_boto3_uploads_in_parts(place: Place) -> None:
     assert body == place.stored("parts.bin")
 
 
+@pytest.mark.parametrize("algorithm", ["SHA512", "XXHASH64", "XXHASH3", "XXHASH128"])
+def test_boto3_has_its_uploads_checked_by_later_algorithms(place: Place, algorithm: str) -> None:
+    """Objects and parts are stored on stores that know none of them, and what does not match is not."""
+    client, key = _client(place), f"sums/{algorithm}"
+    client.put_object(Bucket=place.bucket, Key=key, Body=b"whole", ChecksumAlgorithm=algorithm)
+    assert b"whole" == client.get_object(Bucket=place.bucket, Key=key, ChecksumMode="ENABLED")["Body"].read()
+    own = {"Bucket": place.bucket, "Key": key + "-parts"}
+    upload = client.create_multipart_upload(**own, ChecksumAlgorithm=algorithm)["UploadId"]
+    part = client.upload_part(**own, UploadId=upload, PartNumber=1, Body=b"part", ChecksumAlgorithm=algorithm)
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"], f"Checksum{algorithm}": "AAAA"}]}
+    client.complete_multipart_upload(**own, UploadId=upload, MultipartUpload=parts)
+    assert b"part" == client.get_object(**own)["Body"].read()
+    size = {"SHA512": 64, "XXHASH128": 16}.get(algorithm, 8)
+    wrong = {f"Checksum{algorithm}": base64.b64encode(bytes(size)).decode()}
+    with pytest.raises(ClientError, match="BadDigest"):
+        client.put_object(Bucket=place.bucket, Key=key, Body=b"other", **wrong)
+    assert b"whole" == client.get_object(Bucket=place.bucket, Key=key)["Body"].read()
+
+
 def test_a_batch_delete_deletes_what_it_names(place: Place) -> None:
     """DeleteObjects removes the named keys and answers with the gateway's names."""
     client = _client(place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Iterable
-from hashlib import sha1, sha256
+from hashlib import md5, sha1, sha256, sha512
 from urllib.parse import quote
 
 import pytest
@@ -273,8 +273,17 @@ def test_hoisted_parameters_may_not_disagree_with_headers() -> None:
         ("x-amz-checksum-crc32", "AAAAAA==", "NhCmhg=="),
         ("x-amz-checksum-crc32c", "AAAAAA==", "NhCmhg=="),
         ("x-amz-checksum-crc64nvme", "AAAAAAAAAAA=", "iv9ksHXxbVI="),
+        ("x-amz-checksum-md5", b64encode(md5().digest()).decode(), b64encode(md5(b"x").digest()).decode()),
         ("x-amz-checksum-sha1", b64encode(sha1().digest()).decode(), b64encode(sha1(b"x").digest()).decode()),
         ("x-amz-checksum-sha256", b64encode(sha256().digest()).decode(), b64encode(sha256(b"x").digest()).decode()),
+        ("x-amz-checksum-sha512", b64encode(sha512().digest()).decode(), b64encode(sha512(b"x").digest()).decode()),
+        ("x-amz-checksum-xxhash64", b64encode(bytes.fromhex("ef46db3751d8e999")).decode(), "jLhB22hAroM="),
+        ("x-amz-checksum-xxhash3", b64encode(bytes.fromhex("2d06800538d394c2")).decode(), "ctyxi2ehff8="),
+        (
+            "x-amz-checksum-xxhash128",
+            b64encode(bytes.fromhex("99aa06d3014798d86001c324468d497f")).decode(),
+            "MxGUd+3l3NXplxZCdoHVhg==",
+        ),
     ],
 )
 def test_checksum_of_nothing_in_a_presigned_upload_is_ignored(name: str, nothing: str, other: str) -> None:

@@ -25,7 +25,6 @@ from gateway.wire.s3.continuation import unwrap_token
 from gateway.wire.s3.digests import wants_digest
 from gateway.wire.s3.documents import MAX_PAGE
 from gateway.wire.s3.multipart import DEFAULT_TYPE
-from gateway.wire.sig.checksums import CHECKSUM_SIZES
 
 PROPERTIES: Final = frozenset(
     {
@@ -44,7 +43,17 @@ _READ_CONDITIONS: Final = frozenset({"if-match", "if-modified-since", "if-none-m
 _GUARDS: Final = frozenset({"if-match", "if-unmodified-since"})
 """Preconditions that protect; the other two only save a transfer, and a store may ignore those."""
 _WRITE_CONDITIONS: Final = frozenset({"if-match", "if-none-match"})
-_CHECKSUMS: Final = frozenset(CHECKSUM_SIZES)
+_CHECKSUMS: Final = frozenset(
+    {
+        "x-amz-checksum-crc32",
+        "x-amz-checksum-crc32c",
+        "x-amz-checksum-crc64nvme",
+        "x-amz-checksum-sha1",
+        "x-amz-checksum-sha256",
+    }
+)
+"""Those that stores know. S3's later ones are checked here: some stores refuse what they never heard of."""
+
 _COPY: Final = frozenset(
     {
         "x-amz-copy-source-if-match",

@@ -183,8 +183,13 @@ _CHECKSUMS: Final = (
     "ChecksumCRC32",
     "ChecksumCRC32C",
     "ChecksumCRC64NVME",
+    "ChecksumMD5",
     "ChecksumSHA1",
     "ChecksumSHA256",
+    "ChecksumSHA512",
+    "ChecksumXXHASH128",
+    "ChecksumXXHASH3",
+    "ChecksumXXHASH64",
     "ChecksumType",
 )
 _PARTS: Final = ("PartsCount", "TotalPartsCount", "PartNumberMarker", "NextPartNumberMarker", "MaxParts", "IsTruncated")

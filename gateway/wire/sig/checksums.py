@@ -4,6 +4,7 @@ Refuses to own framing (`gateway.wire.sig.aws_chunked`) and any digest that was 
 
 Law: a digest that was declared is checked, a malformed one is refused before a byte is read, and nothing else is
 computed. CRC-32C and CRC-64/NVME have a table-driven fallback here; an application with a faster one registers it.
+The xxHash family has none: it is refused unless an application registers it.
 """
 
 from __future__ import annotations
@@ -29,8 +30,13 @@ CHECKSUM_SIZES: Final[Mapping[str, int]] = {
     "x-amz-checksum-crc32": 4,
     "x-amz-checksum-crc32c": 4,
     "x-amz-checksum-crc64nvme": 8,
+    "x-amz-checksum-md5": 16,
     "x-amz-checksum-sha1": 20,
     "x-amz-checksum-sha256": 32,
+    "x-amz-checksum-sha512": 64,
+    "x-amz-checksum-xxhash128": 16,
+    "x-amz-checksum-xxhash3": 8,
+    "x-amz-checksum-xxhash64": 8,
 }
 """The checksum headers and trailers of S3, with the digest's size in bytes."""
 
@@ -113,10 +119,44 @@ def _crc(name: str) -> Crc:
     return _crcs[name]
 
 
-class _Digest(Protocol):
+class Digest(Protocol):
+    """A digest in the making, as hashlib has them."""
+
     def update(self, data: bytes | memoryview, /) -> None: ...
 
     def digest(self) -> bytes: ...
+
+
+_XXHASHES: Final[Mapping[str, str]] = {
+    "xxhash64": "8cb841db40e6ae83",
+    "xxhash3": "72dcb18b67a17dff",
+    "xxhash128": "33119477ede5dcd5e9716427681d5860",
+}
+"""Of `123456789`, in the order of bytes that S3 takes (the canonical one, as programs print it)."""
+
+_xxhashes: Final[dict[str, Callable[[], Digest]]] = {}
+
+
+def register_xxhash(name: Literal["xxhash64", "xxhash3", "xxhash128"], begin: Callable[[], Digest]) -> None:
+    """Check bodies by this algorithm, too; `begin` makes a digest of nothing, with the seed 0."""
+    _xxhashes[name] = begin
+
+
+@lru_cache
+def _require_right(name: str, begin: Callable[[], Digest]) -> None:
+    """Raises ValueError: it computes something else."""
+    digest = begin()
+    digest.update(b"123456789")
+    if digest.digest().hex() != _XXHASHES[name]:
+        raise ValueError(f"this is not {name}")
+
+
+def _xxhash(name: str) -> Digest:
+    begin = _xxhashes.get(name)
+    if begin is None:
+        raise Refused(Reason.UNSUPPORTED_OPERATION, f"{name} cannot be computed here")
+    _require_right(name, begin)
+    return begin()
 
 
 class _CrcDigest:
@@ -136,11 +176,13 @@ class _CrcDigest:
         return self._value.to_bytes(self._size, "big")
 
 
-def _digest(name: str) -> _Digest:
+def _digest(name: str) -> Digest:
     """The running digest of an `x-amz-checksum-*` name."""
     algorithm = name.rpartition("-")[2]
     if algorithm in _crcs:
         return _CrcDigest(algorithm, CHECKSUM_SIZES[name])
+    if algorithm in _XXHASHES:
+        return _xxhash(algorithm)
     return hashlib.new(algorithm, usedforsecurity=False)
 
 
@@ -165,7 +207,7 @@ class BodyChecks:
     __slots__ = ("_expected", "_trailing", "needed")
 
     def __init__(
-        self, expected: Sequence[tuple[str, _Digest, bytes, Reason]], trailing: tuple[str, _Digest] | None = None
+        self, expected: Sequence[tuple[str, Digest, bytes, Reason]], trailing: tuple[str, Digest] | None = None
     ) -> None:
         self._expected = expected
         self._trailing = trailing
@@ -182,9 +224,10 @@ class BodyChecks:
 
         Raises:
             Refused: INVALID_DIGEST for a Content-MD5 that no body can have, BAD_REQUEST for such a checksum (S3 tells
-                the two apart), for two checksums or an unknown trailer.
+                the two apart), for two checksums or an unknown trailer, UNSUPPORTED_OPERATION for an algorithm that
+                nobody registered.
         """
-        expected: list[tuple[str, _Digest, bytes, Reason]] = []
+        expected: list[tuple[str, Digest, bytes, Reason]] = []
         if payload_hash is not None and _HEX_SHA256.fullmatch(payload_hash):
             value = bytes.fromhex(payload_hash)
             expected.append(("x-amz-content-sha256", hashlib.sha256(), value, Reason.BAD_CONTENT_HASH))

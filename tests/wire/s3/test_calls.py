@@ -58,6 +58,7 @@ EVERYTHING = (
     ("x-amz-checksum-algorithm", "CRC32"),
     ("x-amz-checksum-crc32", "c"),
     ("x-amz-checksum-mode", "ENABLED"),
+    ("x-amz-checksum-sha512", "c"),  # checked here, unknown to many a store
     ("x-amz-checksum-type", "FULL_OBJECT"),
     ("x-amz-content-sha256", "UNSIGNED-PAYLOAD"),
     ("x-amz-date", "now"),

@@ -21,8 +21,9 @@ from gateway.wire.s3.request_headers import (
 GOLDEN_KEPT = """
 cache-control content-disposition content-encoding content-language content-md5 content-type expires if-match
 if-modified-since if-none-match if-range if-unmodified-since range x-amz-checksum-algorithm x-amz-checksum-crc32
-x-amz-checksum-crc32c x-amz-checksum-crc64nvme x-amz-checksum-mode x-amz-checksum-sha1 x-amz-checksum-sha256
-x-amz-checksum-type x-amz-copy-source x-amz-copy-source-if-match x-amz-copy-source-if-modified-since
+x-amz-checksum-crc32c x-amz-checksum-crc64nvme x-amz-checksum-md5 x-amz-checksum-mode x-amz-checksum-sha1
+x-amz-checksum-sha256 x-amz-checksum-sha512 x-amz-checksum-type x-amz-checksum-xxhash128 x-amz-checksum-xxhash3
+x-amz-checksum-xxhash64 x-amz-copy-source x-amz-copy-source-if-match x-amz-copy-source-if-modified-since
 x-amz-copy-source-if-none-match x-amz-copy-source-if-unmodified-since x-amz-copy-source-range
 x-amz-decoded-content-length x-amz-max-parts x-amz-metadata-directive x-amz-mp-object-size x-amz-object-attributes
 x-amz-part-number-marker x-amz-sdk-checksum-algorithm x-amz-storage-class x-amz-tagging x-amz-tagging-directive

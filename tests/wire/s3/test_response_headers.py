@@ -18,8 +18,9 @@ from gateway.wire.s3.response_headers import ANSWERED, ANSWERED_BY_LINKS, respon
 
 GOLDEN = """
 accept-ranges cache-control content-disposition content-encoding content-language content-range content-type etag
-expires last-modified x-amz-checksum-crc32 x-amz-checksum-crc32c x-amz-checksum-crc64nvme x-amz-checksum-sha1
-x-amz-checksum-sha256 x-amz-checksum-type x-amz-copy-source-version-id x-amz-delete-marker x-amz-missing-meta
+expires last-modified x-amz-checksum-crc32 x-amz-checksum-crc32c x-amz-checksum-crc64nvme x-amz-checksum-md5
+x-amz-checksum-sha1 x-amz-checksum-sha256 x-amz-checksum-sha512 x-amz-checksum-type x-amz-checksum-xxhash128
+x-amz-checksum-xxhash3 x-amz-checksum-xxhash64 x-amz-copy-source-version-id x-amz-delete-marker x-amz-missing-meta
 x-amz-mp-parts-count x-amz-object-size x-amz-restore x-amz-storage-class x-amz-tagging-count x-amz-version-id
 """
 GOLDEN_LINKS = "accept-ranges content-encoding content-language content-range content-type etag last-modified"

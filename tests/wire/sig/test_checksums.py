@@ -8,24 +8,43 @@ import zlib
 from base64 import b64encode
 
 import awscrt.checksums
+import botocore.session
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.reasons import Reason, Refused
+from gateway.data.s3.fast_crc import register_fast_checksums
 from gateway.wire.sig import checksums
-from gateway.wire.sig.checksums import CHECKSUM_SIZES, BodyChecks, crc32c, crc64nvme, register_crc
+from gateway.wire.sig.checksums import (
+    CHECKSUM_SIZES,
+    BodyChecks,
+    crc32c,
+    crc64nvme,
+    register_crc,
+    register_xxhash,
+)
 
 DIGESTS = {
     "content-md5": lambda body: hashlib.md5(body).digest(),
     "x-amz-checksum-crc32": lambda body: zlib.crc32(body).to_bytes(4, "big"),
     "x-amz-checksum-crc32c": lambda body: awscrt.checksums.crc32c(body).to_bytes(4, "big"),
     "x-amz-checksum-crc64nvme": lambda body: awscrt.checksums.crc64nvme(body).to_bytes(8, "big"),
+    "x-amz-checksum-md5": lambda body: hashlib.md5(body).digest(),
     "x-amz-checksum-sha1": lambda body: hashlib.sha1(body).digest(),
     "x-amz-checksum-sha256": lambda body: hashlib.sha256(body).digest(),
+    "x-amz-checksum-sha512": lambda body: hashlib.sha512(body).digest(),
+    "x-amz-checksum-xxhash128": lambda body: awscrt.checksums.XXHash.compute_xxhash3_128(body),
+    "x-amz-checksum-xxhash3": lambda body: awscrt.checksums.XXHash.compute_xxhash3_64(body),
+    "x-amz-checksum-xxhash64": lambda body: awscrt.checksums.XXHash.compute_xxhash64(body),
 }
 NAMES = st.sampled_from(sorted(DIGESTS))
 PIECES = st.lists(st.binary(max_size=40), max_size=5)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def registered():
+    register_fast_checksums()
 
 
 def value(name: str, body: bytes) -> str:
@@ -163,6 +182,7 @@ def test_there_is_one_checksum_at_most(headers, trailers):
 def registry(monkeypatch):
     monkeypatch.setattr(checksums, "_crcs", dict(checksums._crcs))
     monkeypatch.setattr(checksums, "_faster", {})
+    monkeypatch.setattr(checksums, "_xxhashes", {})
 
 
 CRC32C = "x-amz-checksum-crc32c"
@@ -193,3 +213,40 @@ def test_a_wrong_function_never_judges_a_body():
     with pytest.raises(ValueError, match="crc32c"):
         BodyChecks.from_request(checks, None)
     assert run(BodyChecks.from_request(checks, None), [b"ab"]) is None
+
+
+def test_every_checksum_of_the_newest_sdk_is_known():
+    """Whatever algorithm an SDK offers for S3 can be checked, and no other."""
+    model = botocore.session.get_session().get_service_model("s3").shape_for("Checksum")
+    said = {f"x-amz-checksum-{name.removeprefix('Checksum').lower()}" for name in model.members} - {
+        "x-amz-checksum-type"
+    }
+    assert CHECKSUM_SIZES.keys() == said
+    assert CHECKSUM_SIZES.keys() == DIGESTS.keys() - {"content-md5"}
+
+
+XXHASH = "x-amz-checksum-xxhash3"
+
+
+@pytest.mark.usefixtures("registry")
+@pytest.mark.parametrize("trailing", [False, True])
+def test_what_cannot_be_computed_is_refused(trailing):
+    """A checksum that nobody could check is refused before a byte is read, in a header and as a trailer."""
+    with pytest.raises(Refused) as caught:
+        BodyChecks.from_request({} if trailing else {XXHASH: value(XXHASH, b"ab")}, None, (XXHASH,) * trailing)
+    assert caught.value.reason is Reason.UNSUPPORTED_OPERATION
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_wrong_hash_never_judges_a_body():
+    """A registered hash that computes something else is told at once."""
+    register_xxhash("xxhash3", hashlib.md5)
+    with pytest.raises(ValueError, match="xxhash3"):
+        BodyChecks.from_request({XXHASH: value(XXHASH, b"ab")}, None)
+
+
+@pytest.mark.parametrize("name", sorted(DIGESTS))
+def test_a_body_may_come_in_views_of_a_buffer(name):
+    """Pieces are views of a buffer that is filled again and again, which some libraries do not take."""
+    checks = BodyChecks.from_request({name: value(name, b"body")}, None)
+    assert run(checks, [memoryview(bytearray(b"bo")), memoryview(bytearray(b"dy"))]) is None
