@@ -105,6 +105,8 @@ class HttpServer:
         else:
             server = await make(host, port, reuse_port=reuse_port, reuse_address=True)
         self._sockets.append(server)
+        if not server.sockets:  # the event loops pass over an address for which the system gives them no socket
+            raise OSError("the system gives no socket for this address")
         for listening in server.sockets:
             bound_sending(listening)
         await server.start_serving()

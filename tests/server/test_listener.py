@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 import ssl
 from email.utils import parsedate_to_datetime
@@ -54,6 +55,21 @@ async def test_a_port_that_is_taken_in_either_version_is_no_place_to_listen(rig:
     assert rig.server is not None
     with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(OSError, match="Address already in use"):
         await rig.server.listen("::", other.getsockname()[1])
+
+
+@pytest.mark.both_loops
+@pytest.mark.parametrize("host", ["127.0.0.1", "::"])
+async def test_where_no_socket_can_be_had_is_no_place_to_listen(rig: Rig, host: str) -> None:
+    """Without descriptors, or without a version of IP, the start says so."""
+    assert rig.server is not None
+    held = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.socket() as lowest:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest.fileno() + 1, held[1]))
+        try:
+            with pytest.raises(OSError, match=r"no socket|Too many open files"):
+                await rig.server.listen(host, 0)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, held)
 
 
 async def test_an_idle_connection_ends_with_the_listening(rig: Rig) -> None:
