@@ -154,6 +154,7 @@ class _App:
         self._fixed = self.settings.fixed_at_start
         self._callers, self._console_rules = make_callers(self.settings), make_console_rules(self.settings)
         self._settings_read, self._rules_read = asyncio.Event(), asyncio.Event()
+        self._forgetting: list[asyncio.Task[None]] = []
         self._level_back: asyncio.TimerHandle | None = None
         self.identity = Identity(lambda: [issuer.rules for issuer in self.settings.control.identity], time.time)
         self.outbox = Outbox(make_mailer(self.settings.mail.way), self.metrics, self.logs.mailbox)
@@ -482,13 +483,17 @@ class _App:
         try:
             loaded = self.reloader.load()
             mailer = make_mailer(loaded.settings.mail.way)
-            self.listeners.renew(loaded.settings.tls)
-            # Before the gate names them: no request may be let through to a backend that is not there yet.
-            forgetting = self.upstream.replace(loaded.backends)
+            take_backends = self.upstream.prepare(loaded.backends)
+            self.listeners.renew(loaded.settings.tls)  # the last that can fail, and the first that takes anything over
         except SettingsError as failure:
             self.metrics.count_reload("failed")
             _log.error("reload refused: nothing has changed", cause=cause, faults=list(failure.faults))
             return
+        # Before the snapshot names them: no request may be let through to a backend that is not there yet.
+        self._forgetting = [
+            *(one for one in self._forgetting if not one.done()),
+            asyncio.get_running_loop().create_task(take_backends()),
+        ]
         self.loaded, self.settings, self._callers = loaded, loaded.settings, make_callers(loaded.settings)
         self._console_rules, self.outbox.mailer = make_console_rules(loaded.settings), mailer
         self.metrics.announce_names(backends=loaded.policies.policy.backends)
@@ -497,12 +502,10 @@ class _App:
         self.renewals.rules_changed()
         self._settings_read.set()
         self._rules_read.set()
-        self._forgetting = asyncio.get_running_loop().create_task(forgetting)
         self.metrics.count_reload("ok")
         _log.info("reloaded", cause=cause)
         self._warn()
-        later = [name for name, value in self.settings.fixed_at_start.items() if value != self._fixed[name]]
-        if later:
+        if later := [name for name, value in self.settings.fixed_at_start.items() if value != self._fixed[name]]:
             _log.warning("changes that need a restart", settings=later)
 
     def _warn(self) -> None:

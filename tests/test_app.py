@@ -437,10 +437,40 @@ async def test_a_store_that_cannot_be_opened_refuses_the_whole_reload(
         def broken(upstream: object, specs: object) -> None:
             raise SettingsError("ca.pem: cannot be used")
 
-        monkeypatch.setattr(StoreUpstream, "_install", broken)
+        monkeypatch.setattr(StoreUpstream, "_make", broken)
         await running.hup()
         assert 200 == await running.fetch(link)
         assert await running.metric("gateway_config_last_reload_successful 0.0")
+
+
+async def test_certificates_and_stores_are_taken_over_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever of them cannot be taken, the other is not, either. Control: where both can, both are."""
+    faulty: set[str] = set()
+    taken: list[str] = []
+    prepare = StoreUpstream.prepare
+
+    def prepared(upstream: StoreUpstream, specs: Any) -> Callable[[], Any]:
+        take = prepare(upstream, specs)
+        if "stores" in faulty:
+            raise SettingsError("ca.pem: cannot be used")
+        return lambda: taken.append("stores") or take()  # type: ignore[func-returns-value]
+
+    def renew(listeners: Listeners, tls: object) -> None:
+        if "certificates" in faulty:
+            raise SettingsError("server.crt: cannot be used")
+        taken.append("certificates")
+
+    async with serving(tmp_path) as running:
+        monkeypatch.setattr(StoreUpstream, "prepare", prepared)
+        monkeypatch.setattr(Listeners, "renew", renew)
+        for one in ("stores", "certificates"):
+            faulty.add(one)
+            await running.hup()
+            assert await running.metric("gateway_config_last_reload_successful 0.0")
+            assert [] == taken
+            faulty.clear()
+        await running.hup()
+        assert ["certificates", "stores"] == taken
 
 
 async def test_what_needs_a_restart_is_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

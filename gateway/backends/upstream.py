@@ -199,9 +199,9 @@ class StoreUpstream:
     ) -> None:
         self.clock = clock
         self.observer: UpstreamObserver = on_event or _NoObserver()
-        self._stores: dict[str, _Store] = {}
         self._retired: list[_Store] = []
-        self._install(specs)
+        self._stores: dict[str, _Store] = {}
+        self._stores = self._make(specs)
 
     async def start(self) -> None:
         """Load what takes a while ahead of the first request. Credentials that cannot be had are told then."""
@@ -217,21 +217,26 @@ class StoreUpstream:
             store.close()
             await store.credentials.close()
 
-    def replace(self, specs: Iterable[BackendSpec]) -> Coroutine[Any, Any, None]:
-        """Take a new set of specs, before this returns. Unchanged ones keep their connections, unless their files hold
-        other authorities now; the others' transfers may finish. What is answered has to be awaited: it ends the renewal
-        of credentials that are not needed any more.
+    def prepare(self, specs: Iterable[BackendSpec]) -> Callable[[], Coroutine[Any, Any, None]]:
+        """Make ready to take a new set of specs; nothing has changed yet. What is answered takes it, when called in the
+        same turn, and cannot fail: unchanged ones keep their connections, unless their files hold other authorities
+        now; the others' transfers may finish. What that answers has to be awaited: it ends the renewal of credentials
+        that are not needed any more.
 
         Raises:
-            SettingsError: a store's certificate authorities cannot be read; nothing has changed.
+            SettingsError: a store's certificate authorities cannot be read.
         """
-        kept = self._stores
-        self._install(specs)
-        gone = [store for name, store in kept.items() if self._stores.get(name) is not store]
-        for store in gone:
-            store.retire()
-        self._retired = [store for store in self._retired if store.busy] + gone
-        return _close_credentials(gone)
+        made = self._make(specs)
+
+        def take() -> Coroutine[Any, Any, None]:
+            gone = [store for name, store in self._stores.items() if made.get(name) is not store]
+            self._stores = made
+            for store in gone:
+                store.retire()
+            self._retired = [store for store in self._retired if store.busy] + gone
+            return _close_credentials(gone)
+
+        return take
 
     def open(self, call: UpstreamCall, body: Source = None) -> _OpenCall:
         """See `core.route.Upstream.open`."""
@@ -258,7 +263,7 @@ class StoreUpstream:
             raise UpstreamFailed(Reason.UPSTREAM_UNREACHABLE, f"no backend is called {name}")
         return store
 
-    def _install(self, specs: Iterable[BackendSpec]) -> None:
+    def _make(self, specs: Iterable[BackendSpec]) -> dict[str, _Store]:
         stores: dict[str, _Store] = {}
         for spec in specs:
             if spec.name in stores:
@@ -269,7 +274,7 @@ class StoreUpstream:
                 if kept is not None and kept.is_still(spec)
                 else _Store(spec, self._source(spec), self._observe_presign)
             )
-        self._stores = stores
+        return stores
 
     def _observe_presign(self, seconds: float) -> None:
         self.observer.observe_presign(seconds)

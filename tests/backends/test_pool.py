@@ -323,17 +323,17 @@ async def test_renewed_authorities_are_believed_after_a_reload(tmp_path: Path) -
             assert await works(upstream)
             serving.load_cert_chain(new, new_key)
             trusted.write_bytes(new.read_bytes())
-            await upstream.replace([spec])
+            await upstream.prepare([spec])()
             assert await works(upstream)
             before = upstream.store("b")
-            await upstream.replace([spec])
+            await upstream.prepare([spec])()
             assert before is upstream.store("b"), "what is the same keeps its connections"
             trusted.unlink()
             with pytest.raises(SettingsError, match=r"ca\.pem"):
-                await upstream.replace([spec])
+                await upstream.prepare([spec])()
             assert await works(upstream)
             trusted.write_bytes(old.read_bytes())
-            await upstream.replace([spec])
+            await upstream.prepare([spec])()
             assert not await works(upstream)
 
 

@@ -329,7 +329,7 @@ async def test_new_stores_are_there_before_anything_is_awaited() -> None:
     """No request comes between a policy that names a store and the store."""
     async with upstream_to(9) as upstream:
         known = upstream.store("b").spec
-        forgetting = upstream.replace([known, replace(known, name="c")])
+        forgetting = upstream.prepare([known, replace(known, name="c")])()
         assert "c" == upstream.store("c").spec.name
         await forgetting
 
@@ -341,7 +341,7 @@ async def test_authorities_that_cannot_be_read_change_nothing(tmp_path: Path) ->
         known = upstream.store("b").spec
         wrong = replace(known, endpoint="https://store.example", ca_file=str(tmp_path / "ca.pem"))
         with pytest.raises(SettingsError, match=r"ca\.pem"):
-            await upstream.replace([wrong])
+            await upstream.prepare([wrong])()
         assert known is upstream.store("b").spec
 
 
@@ -358,12 +358,12 @@ async def test_a_reload_keeps_what_did_not_change() -> None:
         spec = upstream.store("b").spec
         async with upstream.open(call()) as answer:
             await answer.body.read(10)
-        await upstream.replace([replace(spec)])
+        await upstream.prepare([replace(spec)])()
         async with upstream.open(call()) as answer:
             await answer.body.read(10)
         assert 1 == seen.connections
         async with upstream.open(call()) as answer:
-            await upstream.replace([replace(spec, read_timeout=9.0)])
+            await upstream.prepare([replace(spec, read_timeout=9.0)])()
             assert b"first-last" == await answer.body.read(10)
         async with upstream.open(call()) as answer:
             await answer.body.read(10)
