@@ -22,6 +22,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 WORKERS ?= 4
 BIN := .venv/bin
+# How a run of `make ops` and `make replicas` is done otherwise, its figures kept nowhere: OTHERWISE="--over-tls --without-uvloop".
+RUN = $(BIN)/python $(if $(OTHERWISE),-m tests.servers.otherwise $(OTHERWISE))
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 demo: .venv/runtime.stamp
@@ -72,7 +74,7 @@ record: .venv/dev.stamp
 # Rolling restarts, corrupted reloads and the image's steps at their full lengths; as root. Twenty minutes.
 ops: .venv/dev.stamp .tools/tools.stamp
 	.ci/packages debootstrap
-	$(BIN)/python -m tests.ops $(ARGS)
+	$(RUN) -m tests.ops $(if $(OTHERWISE),--only rolling --only corruption) $(ARGS)
 
 helm: .venv/dev.stamp .tools/kube.stamp
 	.tools/kube/bin/yamllint --strict -c .yamllint helm/Chart.yaml helm/values.yaml helm/alerts.yaml helm/alerts_test.yaml helm/examples policies gateway.yaml
@@ -85,10 +87,10 @@ RUNTIME_EXTRAS = build cel demo mail postgres redis tracing
 # Several gateways on PostgreSQL and Valkey, whole and broken; then a million links and revocations. Ten minutes.
 replicas: .venv/dev.stamp .tools/tools.stamp
 	.ci/packages postgresql libfaketime
-	$(BIN)/python -m tests.replicas.figures --out tests/replicas/RESULTS.md $(ARGS)
-	$(BIN)/python -m tests.replicas.kill_gateway
-	$(BIN)/python -m tests.replicas.million --out tests/replicas/MILLION.md
-	$(BIN)/python -m tests.replicas.lists --out tests/replicas/LISTS.md
+	$(RUN) -m tests.replicas.figures $(if $(OTHERWISE),,--out tests/replicas/RESULTS.md) $(ARGS)
+	$(RUN) -m tests.replicas.kill_gateway
+	$(RUN) -m tests.replicas.million $(if $(OTHERWISE),,--out tests/replicas/MILLION.md)
+	$(RUN) -m tests.replicas.lists $(if $(OTHERWISE),,--out tests/replicas/LISTS.md)
 
 lock: .venv/venv.stamp
 	$(PIP) install uv

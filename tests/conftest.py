@@ -16,7 +16,7 @@ import uvloop
 from hypothesis import settings
 
 from tests.servers import gateway as servers_gateway
-from tests.servers import over_tls, without_plans
+from tests.servers import otherwise, without_plans
 from tests.servers.rclone import rclone_store
 from tests.servers.seaweedfs import seaweedfs_store
 from tests.servers.store import RunningStore
@@ -26,7 +26,6 @@ _LONG: Final = tuple(
     f"tests/{name}"
     for name in ("linear/", "control/test_openapi.py", "replicas/", "clients/", "e2e/", "ops/", "cli/", "fuzz/")
 )
-_WITHOUT_UVLOOP: Final = Path(__file__).parent / "servers" / "without_uvloop"
 
 # Laws are about values; how long one example takes says only how busy the machine is.
 settings.register_profile("gateway", deadline=None)
@@ -60,26 +59,20 @@ class ServingLoop(uvloop.Loop):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--without-plans", action="store_true", help="have every request ask every step")
-    parser.addoption("--without-uvloop", action="store_true", help="serve on asyncio's event loop, in every process")
-    parser.addoption("--over-tls", action="store_true", help="encrypt what goes to listeners, and from there to stores")
+    for option, does in otherwise.OPTIONS.items():
+        parser.addoption(option, action="store_true", help=does)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """What a whole run may do otherwise, here and in every gateway that is started. No head is remembered: plans are a
     memo and nothing else. There is no uvloop. Everything is encrypted."""
-    first_on_path = []
     if config.getoption("--without-plans"):
         without_plans.forget()
         servers_gateway.MODULE = without_plans.__name__
-        first_on_path.append(str(config.rootpath))
-    if config.getoption("--without-uvloop"):
-        first_on_path.append(str(_WITHOUT_UVLOOP))
-    if first_on_path:
-        os.environ["PYTHONPATH"] = os.pathsep.join(first_on_path)
-    if config.getoption("--over-tls"):
-        directory = TemporaryDirectory()
-        config.add_cleanup(directory.cleanup)
-        over_tls.begin(Path(directory.name))
+        os.environ["PYTHONPATH"] = str(config.rootpath)
+    directory = TemporaryDirectory()
+    config.add_cleanup(directory.cleanup)
+    otherwise.begin([option for option in otherwise.OPTIONS if config.getoption(option)], Path(directory.name))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,6 +10,7 @@ import pytest
 
 from tests.e2e.conftest import Run
 from tests.e2e.place import Place, digest, noise
+from tests.servers import over_tls
 
 _SIZE = 3 * 1024 * 1024 + 17
 _BODY = noise(_SIZE)
@@ -116,7 +116,7 @@ def test_a_player_that_seeks_takes_one_use(weed: Place) -> None:
     link = weed.link("film.mp4", uses=1)
     parts = urlsplit(link.url)
     for start, length in ((0, 65536), (_SIZE - 4096, 4096), (1_000_000, 300_000), (12, 1)):
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
+        connection = over_tls.dial(parts.geturl(), timeout=30)
         headers = {"Range": f"bytes={start}-", "User-Agent": "player/1.0", "Accept": "*/*"}
         connection.request("GET", parts.path, headers=headers)
         answer = connection.getresponse()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote, unquote, urlsplit
 
@@ -15,6 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page
 from gateway.wire.http.media import read_type
 from tests.e2e.hostile import MARK, NAMES, Payload, payloads, pdf
 from tests.e2e.place import Place
+from tests.servers import over_tls
 
 pytestmark = pytest.mark.browser
 
@@ -95,7 +95,7 @@ def foreign() -> Iterator[str]:
 def _send(place: Place, url: str, payload: Payload) -> int:
     """Upload through a link, with exactly these headers."""
     at = urlsplit(url)
-    connection = HTTPConnection(at.hostname or "", at.port, timeout=20)
+    connection = over_tls.dial(at.geturl(), timeout=20)
     headers = {"Content-Type": payload.kind} if payload.kind is not None else {}
     headers |= {"Content-Encoding": payload.encoding} if payload.encoding else {}
     connection.request("PUT", f"{at.path}/{quote(payload.name)}", payload.body, headers)
@@ -107,7 +107,7 @@ def _send(place: Place, url: str, payload: Payload) -> int:
 def _head(url: str) -> dict[str, str]:
     """What the head of an answer says, each name once."""
     at = urlsplit(url)
-    connection = HTTPConnection(at.hostname or "", at.port, timeout=20)
+    connection = over_tls.dial(at.geturl(), timeout=20)
     connection.request("GET", f"{at.path}?{at.query}")
     fields = connection.getresponse().getheaders()
     connection.close()
@@ -221,7 +221,7 @@ def test_no_file_runs_in_its_preview(weed: Place, watched: Watched, kind: str | 
 
 def _page_policy(url: str) -> str:
     at = urlsplit(url)
-    connection = HTTPConnection(at.hostname or "", at.port, timeout=20)
+    connection = over_tls.dial(at.geturl(), timeout=20)
     connection.request("GET", at.path, headers={"Accept": "text/html", "Sec-Fetch-Mode": "navigate"})
     policy = connection.getresponse().getheader("content-security-policy")
     connection.close()

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.e2e.place import Place, noise
+from tests.servers import over_tls
 from tests.servers.gateway import RunningGateway, gateway_before
 from tests.servers.store import RunningStore
 
@@ -30,7 +31,7 @@ def hasty(seaweedfs: RunningStore, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def _connect(gateway: RunningGateway) -> socket.socket:
     place = urlsplit(gateway.data)
-    return socket.create_connection((place.hostname, place.port), timeout=20)
+    return over_tls.connect(place.geturl(), timeout=20)
 
 
 @pytest.mark.parametrize("beginning", list(_BEGINNINGS.values()), ids=list(_BEGINNINGS))
@@ -41,7 +42,7 @@ def test_a_head_that_does_not_come_ends_the_connection(hasty: RunningGateway, be
         client.sendall(beginning)
         try:
             said = client.recv(1000)
-        except ConnectionResetError:
+        except over_tls.CUT:
             said = b""
     assert b"200" not in said
     assert time.monotonic() - started < 4
@@ -63,11 +64,11 @@ def test_a_body_that_stalls_ends_the_upload(weed: Place) -> None:
     """An upload that moves less than 1 KiB/s over ten seconds is cut and leaves no object."""
     link = weed.link("stalled.bin", actions=["write"])
     parts = urlsplit(link.url)
-    with socket.create_connection((parts.hostname, parts.port), timeout=30) as client:
+    with over_tls.connect(parts.geturl(), timeout=30) as client:
         head = f"PUT {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Length: 1000000\r\n\r\n"
         client.sendall(head.encode() + b"x" * 1000)
         started = time.monotonic()
-        with suppress(ConnectionResetError):
+        with suppress(*over_tls.CUT):
             client.recv(1000)
     assert 9 < time.monotonic() - started < 15
     assert weed.stored("stalled.bin") is None
@@ -82,7 +83,7 @@ def test_stalled_readers_cost_little_memory(weed: Place) -> None:
     before = weed.gateway.resident()
     with ExitStack() as stack:
         for _ in range(500):
-            client = stack.enter_context(socket.create_connection((parts.hostname, parts.port), timeout=30))
+            client = stack.enter_context(over_tls.connect(parts.geturl(), timeout=30))
             client.sendall(f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode())
             assert b"HTTP/1.1 200" == client.recv(12)
         assert weed.gateway.resident() - before < 128 * 1024**2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import http.client
 import json
 import os
 import signal
@@ -25,6 +24,7 @@ import pytest
 from tests.clients.install import UPLOADS, install, program
 from tests.e2e.conftest import require
 from tests.e2e.place import Place, noise
+from tests.servers import over_tls
 from tests.servers.gateway import Link, RunningGateway, gateway_before
 from tests.servers.process import await_port, running
 from tests.servers.store import RunningStore
@@ -84,7 +84,7 @@ def tuspy(file: Path, endpoint: str, chunk: int, **more: object) -> str:
 def call(method: str, url: str, headers: dict[str, str] | None = None, body: bytes = b"") -> Any:
     """One request of the protocol; the answer with its body read."""
     parts = urlsplit(url)
-    with closing(http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)) as connection:
+    with closing(over_tls.dial(parts.geturl(), timeout=60)) as connection:
         connection.request(method, f"{parts.path}?{parts.query}", body, {"Tus-Resumable": "1.0.0", **(headers or {})})
         answer = connection.getresponse()
         answer.read()
@@ -300,7 +300,7 @@ def test_a_revocation_cuts_a_running_upload(place: Place, body: bytes, sent: int
     link = folder(place, f"revoked-{sent}")
     url = create(link, len(body))
     parts = urlsplit(url)
-    with socket.create_connection((parts.hostname, parts.port), timeout=10) as client:
+    with over_tls.connect(parts.geturl(), timeout=10) as client:
         head = f"PATCH {parts.path}?{parts.query} HTTP/1.1\r\nHost: {parts.netloc}\r\nTus-Resumable: 1.0.0\r\n"
         head += (
             f"Upload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\nContent-Length: {len(body)}\r\n\r\n"

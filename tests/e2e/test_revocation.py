@@ -13,6 +13,7 @@ import pytest
 
 from tests.e2e.conftest import require
 from tests.e2e.place import Place, noise
+from tests.servers import over_tls
 from tests.servers.gateway import Link
 
 _SIZE = 64 * 1024 * 1024
@@ -72,7 +73,7 @@ def test_at_most_a_quarter_mebibyte_follows_a_revocation(weed: Place, link: Link
         try:
             while chunk := client.recv(65536):
                 after += len(chunk)
-        except ConnectionResetError:
+        except over_tls.CUT:
             ended = "reset"
     assert "reset" == ended
     assert after <= 256 * 1024 + 2 * buffer
@@ -82,7 +83,7 @@ def test_what_was_cut_is_recorded_as_cut(weed: Place, link: Link) -> None:
     """The record of a cut transfer says so, with fewer bytes than the object has; the metric counts it."""
     before = weed.gateway.metric("gateway_streams_cut_total", reason="revoked")
     place = urlsplit(link.url)
-    with socket.create_connection((place.hostname, place.port), timeout=5) as client:
+    with over_tls.connect(place.geturl(), timeout=5) as client:
         client.sendall(f"GET {place.path} HTTP/1.1\r\nHost: {place.netloc}\r\n\r\n".encode())
         client.recv(65536)
         weed.gateway.revoke(link)
@@ -107,13 +108,13 @@ def test_every_kind_of_revocation_cuts(weed: Place, kind: str) -> None:
         "backend": {"backend": weed.bucket},
     }[kind]
     place = urlsplit(link.url)
-    with socket.create_connection((place.hostname, place.port), timeout=5) as client:
+    with over_tls.connect(place.geturl(), timeout=5) as client:
         client.sendall(f"GET {place.path} HTTP/1.1\r\nHost: {place.netloc}\r\n\r\n".encode())
         assert client.recv(12) == b"HTTP/1.1 200"
         weed.gateway.api("POST", "/v1/revocations", {**target, "reason": "test"})
-        with pytest.raises(ConnectionResetError):
+        with pytest.raises(over_tls.CUT):
             _read_to_the_end(client)
-    with socket.create_connection((place.hostname, place.port), timeout=5) as client:
+    with over_tls.connect(place.geturl(), timeout=5) as client:
         client.sendall(f"GET {place.path} HTTP/1.1\r\nHost: {place.netloc}\r\n\r\n".encode())
         assert client.recv(12) == b"HTTP/1.1 410"
 

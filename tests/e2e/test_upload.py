@@ -15,6 +15,7 @@ import pytest
 
 from tests.e2e.conftest import Run
 from tests.e2e.place import Place, noise
+from tests.servers import over_tls
 from tests.servers.gateway import Link
 
 _BODY = noise(700_000)
@@ -97,7 +98,7 @@ def test_a_broken_off_upload_leaves_no_object(place: Place) -> None:
     """Half a body and a closed connection: the store never shows an object of that name."""
     link = place.link("half.bin", actions=["write"])
     parts = urlsplit(link.url)
-    with socket.create_connection((parts.hostname, parts.port), timeout=10) as client:
+    with over_tls.connect(parts.geturl(), timeout=10) as client:
         head = f"PUT {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Length: 200000\r\n\r\n"
         client.sendall(head.encode() + _BODY[:100000])
     assert "client_gone" == _recorded(place, link)["outcome"]
@@ -110,7 +111,7 @@ def test_a_small_upload_that_breaks_off_replaces_nothing(place: Place, size: int
     place.put("kept.bin", b"the earlier object")
     link = place.link("kept.bin", actions=["write"], overwrite=True)
     parts = urlsplit(link.url)
-    with socket.create_connection((parts.hostname, parts.port), timeout=10) as client:
+    with over_tls.connect(parts.geturl(), timeout=10) as client:
         head = f"PUT {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Length: 2000\r\n\r\n"
         client.sendall(head.encode() + b"x" * size)
         _until_used(place, link, client)

@@ -24,6 +24,7 @@ from tests.e2e.conftest import Run, require
 from tests.e2e.cutting import CuttingProxy
 from tests.e2e.place import Place, noise
 from tests.e2e.test_resumable import left_over
+from tests.servers import over_tls
 from tests.servers.gateway import RunningGateway, gateway_before
 from tests.servers.process import await_port, free_ports, running
 from tests.servers.store import RunningStore
@@ -83,7 +84,7 @@ def call(method: str, url: str, body: bytes = b"", **headers: str) -> http.clien
     """One request by the draft to an upload's own address."""
     parts = urlsplit(url)
     said = {"Upload-Draft-Interop-Version": "6"} | {name.replace("_", "-"): text for name, text in headers.items()}
-    with closing(http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)) as connection:
+    with closing(over_tls.dial(parts.geturl(), timeout=60)) as connection:
         connection.response_class = _Final
         connection.request(method, f"{parts.path}?{parts.query}", body, said)
         answer = connection.getresponse()

@@ -17,6 +17,7 @@ import pytest
 from gateway.core.lease import RESERVED_SECONDS
 from gateway.stores.sqlite.engine import open_sqlite
 from tests.e2e.place import Place, noise
+from tests.servers import over_tls
 from tests.servers.gateway import Link, gateway_before
 from tests.servers.process import await_port, running
 from tests.servers.store import RunningStore
@@ -46,7 +47,7 @@ def again(place: Place, variables: dict[str, str]) -> Iterator[None]:
 def download(link: Link, most: int = _WHOLE, headers: dict[str, str] | None = None) -> tuple[int, int]:
     """The status, and how many bytes of the object came."""
     place = urlsplit(link.url)
-    with closing(http.client.HTTPConnection(place.hostname or "", place.port, timeout=30)) as connection:
+    with closing(over_tls.dial(place.geturl(), timeout=30)) as connection:
         connection.request("GET", place.path, headers=headers or {})
         answer = connection.getresponse()
         return answer.status, len(answer.read(most)) if answer.status < 300 else 0
@@ -72,7 +73,7 @@ async def test_a_kill_overdraws_a_budget_by_no_more_than_moved_since_the_last_re
     environ = Path(f"/proc/{place.gateway.pid}/environ").read_text()
     variables = dict(pair.split("=", 1) for pair in environ.split("\0") if "=" in pair)
     at = urlsplit(link.url)
-    with closing(http.client.HTTPConnection(at.hostname or "", at.port, timeout=30)) as connection:
+    with closing(over_tls.dial(at.geturl(), timeout=30)) as connection:
         connection.request("GET", at.path)
         answer = connection.getresponse()
         uncounted = len(answer.read(6 * _MIB))

@@ -20,6 +20,7 @@ from tests.data.scripted_store import Scripted, ScriptedStore, Seen, xml
 from tests.fuzz.jobs import HOST
 from tests.fuzz.sent import Sent
 from tests.fuzz.signers import Pair
+from tests.servers import over_tls
 
 __all__ = ["Attacked", "Said", "attacked"]
 
@@ -129,14 +130,17 @@ class Attacked:
         """Send one request on a connection of its own; a body that never ends is ended after `hanging` seconds."""
         self.store.effects.clear()
         self.store.seen.clear()
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.rig.port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.rig.port, ssl=over_tls.client())
         try:
             writer.write(sent.encode())
             try:
                 async with asyncio.timeout(hanging):
                     data = await _head(reader)
             except TimeoutError:
-                writer.write_eof()
+                if writer.can_write_eof():
+                    writer.write_eof()
+                else:  # of TLS both sides end at once
+                    writer.close()
                 data = await _head(reader)
         except ConnectionError:
             data = b""

@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import shutil
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from tests.data.harness import Rig, running
 from tests.fuzz.broken_http import vectors
+from tests.servers import over_tls
 from tests.servers.process import await_port, free_ports
 from tests.servers.process import running as process
 
@@ -33,7 +35,7 @@ http {{
   server {{
     listen 127.0.0.1:{front}; underscores_in_headers on; client_max_body_size 0;
     location / {{
-      proxy_pass http://gateway; proxy_http_version 1.1; proxy_request_buffering off;
+      proxy_pass {scheme}://gateway; proxy_http_version 1.1; proxy_request_buffering off;
       proxy_set_header Connection ""; proxy_set_header Host $http_host;
     }}
   }}
@@ -48,7 +50,7 @@ defaults
   http-reuse always
 listen front
   bind 127.0.0.1:{front}
-  server gateway 127.0.0.1:{behind}
+  server gateway 127.0.0.1:{behind}{encrypted}
 """
 
 
@@ -89,9 +91,9 @@ async def place() -> AsyncIterator[Place]:
         yield await Place.before(rig)
 
 
-async def _exchange(port: int, data: bytes, quiet: float = _QUIET) -> bytes:
+async def _exchange(port: int, data: bytes, quiet: float = _QUIET, *, tls: ssl.SSLContext | None = None) -> bytes:
     """Send everything at once; all that comes until the connection ends or falls quiet for so many seconds."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
     got = b""
     try:
         writer.write(data)
@@ -129,7 +131,7 @@ async def test_a_broken_request_never_gets_two_answers(place: Place) -> None:
     """Straight at the listener: a refusal and the end, or one answer and then the next request's own."""
     wrong = []
     for name, vector in vectors():
-        got = await _exchange(place.rig.port, place.fill(vector) + place.victim)
+        got = await _exchange(place.rig.port, place.fill(vector) + place.victim, tls=over_tls.client())
         statuses, victims = _statuses(got), got.count(_CONTENT["victim"])
         followed = name in _WELL_FORMED
         fooled = place.fooled() or _CONTENT["hidden"] in got
@@ -146,7 +148,7 @@ async def test_most_of_them_are_refused(place: Place) -> None:
     """Of the vectors, those that HTTP lets pass are few, and are harmless readings."""
     served = []
     for name, vector in vectors():
-        got = await _exchange(place.rig.port, place.fill(vector))
+        got = await _exchange(place.rig.port, place.fill(vector), tls=over_tls.client())
         if _CONTENT["own"] in got:
             served.append(name)
     assert len(served) < 30, served
@@ -155,7 +157,8 @@ async def test_most_of_them_are_refused(place: Place) -> None:
 async def test_whole_requests_in_a_row_each_get_their_answer(place: Place) -> None:
     """Control: three requests sent at once are three answers, in order, so the count above can tell."""
     asked = [place.paths[name] for name in ("own", "victim", "own")]
-    got = await _exchange(place.rig.port, b"".join(b"GET %s HTTP/1.1\r\nHost: gw\r\n\r\n" % path for path in asked))
+    sent = b"".join(b"GET %s HTTP/1.1\r\nHost: gw\r\n\r\n" % path for path in asked)
+    got = await _exchange(place.rig.port, sent, tls=over_tls.client())
     assert [200, 200, 200] == _statuses(got)
     order = sorted((match.start(), name) for name in ("own", "victim") for match in re.finditer(_CONTENT[name], got))
     assert ["own", "victim", "own"] == [name for _, name in order]
@@ -163,7 +166,8 @@ async def test_whole_requests_in_a_row_each_get_their_answer(place: Place) -> No
 
 async def test_an_embedded_request_that_is_answered_is_noticed(place: Place) -> None:
     """Control: a request for the hidden link leaves the trace that the tests look for."""
-    await _exchange(place.rig.port, b"GET %s HTTP/1.1\r\nHost: gw\r\n\r\n" % place.paths["hidden"])
+    asked = b"GET %s HTTP/1.1\r\nHost: gw\r\n\r\n" % place.paths["hidden"]
+    await _exchange(place.rig.port, asked, tls=over_tls.client())
     await place.rig.settled()
     assert place.fooled()
 
@@ -177,7 +181,9 @@ def _front(kind: str, behind: int, directory: Path) -> Iterator[int]:
         pytest.skip(f"{kind} is not installed")
     [front] = free_ports(1)
     settings = directory / "front.conf"
-    settings.write_text((_NGINX if kind == "nginx" else _HAPROXY).format(front=front, behind=behind))
+    places = {"front": front, "behind": behind, "scheme": over_tls.scheme()}
+    encrypted = "" if over_tls.trust() is None else " ssl verify none"
+    settings.write_text((_NGINX if kind == "nginx" else _HAPROXY).format(**places, encrypted=encrypted))
     command = [program, "-p", directory, "-c", settings] if kind == "nginx" else [program, "-db", "-f", settings]
     with process(command, directory / "front.log", cwd=directory) as child:
         await_port(front, child, directory / "front.log")

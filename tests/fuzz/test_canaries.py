@@ -6,12 +6,10 @@ Two hundred secrets and more are used well and badly, then every place is search
 from __future__ import annotations
 
 import random
-import socket
 import time
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from http.client import HTTPConnection
 from secrets import token_hex, token_urlsafe
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -21,6 +19,7 @@ import pytest
 from gateway.core.token import ENTROPY_BYTES, LinkToken
 from tests.fuzz.sent import Sent
 from tests.fuzz.signers import Pair, Signer, form_body
+from tests.servers import over_tls
 from tests.servers.gateway import RunningGateway, gateway_before
 from tests.servers.store import RunningStore
 
@@ -70,7 +69,7 @@ class Work:
         sent = replace(sent, headers=(("Host", place.netloc), *sent.headers, ("Connection", "close")))
         if sent.body or sent.method in {"PUT", "POST"}:
             sent = sent.setting("Content-Length", str(len(sent.body)))
-        with socket.create_connection((place.hostname, place.port), 20) as connection:
+        with over_tls.connect(self.gateway.data, timeout=20) as connection:
             connection.sendall(sent.encode())
             got = b"".join(iter(lambda: connection.recv(65536), b""))
         # These two bring a sender back to the address that was asked for, which is the link's.
@@ -195,7 +194,7 @@ class Work:
             self.ask(Sent("GET", f"/s/{token}"))
             guess = self.secrets.keep("admin guess", token_hex(20))
             with_guess = {"Authorization": f"Bearer {guess}"}
-            connection = HTTPConnection(at.hostname or "", at.port, timeout=10)
+            connection = over_tls.dial(at.geturl(), timeout=10)
             connection.request("GET", f"/v1/links?token={guess}", headers=with_guess)
             answer = connection.getresponse().read()
             self.answers.append(answer)

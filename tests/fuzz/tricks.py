@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-import socket
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from html import escape
@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from tests.fuzz.sent import Sent
 from tests.fuzz.signers import Pair, Signer, form_body, uri
+from tests.servers import over_tls
 
 __all__ = ["SUB_RESOURCES", "Door", "absolute", "forms", "listings", "requests", "spellings"]
 
@@ -91,15 +92,14 @@ class Door:
 
     def ask(self, sent: Sent) -> bytes:
         """All that comes back on a connection of its own."""
-        place = urlsplit(self.data)
         sent = sent.with_header("Connection", "close")
-        with socket.create_connection((place.hostname, place.port), 20) as connection:
+        with over_tls.connect(self.data, timeout=20) as connection:
             got = b""
             try:
                 connection.sendall(sent.encode())
                 while piece := connection.recv(65536):
                     got += piece
-            except ConnectionError:
+            except (ConnectionError, ssl.SSLEOFError):
                 pass
         return got
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from tests.servers import over_tls
 from tests.servers.gateway import RunningGateway
 from tests.servers.process import await_port, free_ports, running
 from tests.servers.store import RunningStore
@@ -23,7 +24,7 @@ from tests.servers.store import RunningStore
 __all__ = ["Fleet", "fleet_before"]
 
 _SETTINGS: Final = """
-data: {{listen: "127.0.0.1:0", public_url: "http://127.0.0.1:{front}"}}
+data: {{listen: "127.0.0.1:0", public_url: "{scheme}://127.0.0.1:{front}"}}
 control: {{listen: "127.0.0.1:0", tokens: [{{name: tests, secret: "env:OPS_ADMIN_TOKEN"}}]}}
 state: sqlite:///gateway.db
 policies: policies/
@@ -37,6 +38,7 @@ backends:
     endpoint: {endpoint}
     region: {region}
     credentials: {{access_key: env:OPS_KEY, secret_key: env:OPS_SECRET}}
+    {authorities}
 buckets:
   files: {{backend: store, bucket: {bucket}}}
 rules:
@@ -57,12 +59,12 @@ defaults
   option redispatch
   retries 3
 frontend front
-  bind 127.0.0.1:{front}
+  bind 127.0.0.1:{front}{encrypted}
   default_backend gateways
 backend gateways
   balance roundrobin
   option httpchk GET /readyz
-  default-server check inter 200ms fall 1 rise 1
+  default-server check inter 200ms fall 1 rise 1{trusting}
 {servers}
 """
 """A request is tried again only when no connection to a gateway came about: nothing is hidden after that."""
@@ -93,7 +95,12 @@ class Fleet:
             f"  server gateway{number} 127.0.0.1:{seat.data} port {seat.control}"
             for number, seat in enumerate(self._seats)
         ]
-        return _PROXY.format(front=self.front, servers="\n".join(lines))
+        encrypted = trusting = ""
+        if (trust := over_tls.trust()) is not None:
+            pem = self.directory / "proxy.pem"
+            pem.write_bytes(trust.cert.read_bytes() + trust.key.read_bytes())
+            encrypted, trusting = f" ssl crt {pem}", f" ssl verify required ca-file {trust.cert}"
+        return _PROXY.format(front=self.front, encrypted=encrypted, trusting=trusting, servers="\n".join(lines))
 
     def start(self, number: int) -> None:
         """Start one gateway; returns when it is ready."""
@@ -163,7 +170,7 @@ class Fleet:
         seat = self._seats[number]
         assert seat.child is not None
         return RunningGateway(
-            f"http://127.0.0.1:{seat.data}",
+            f"{over_tls.scheme()}://127.0.0.1:{seat.data}",
             f"http://127.0.0.1:{seat.control}",
             self._environ["OPS_ADMIN_TOKEN"],
             self.directory,
@@ -192,12 +199,21 @@ def fleet_before(
         "OPS_ADMIN_TOKEN": secrets.token_urlsafe(24),
         "OPS_KEY": store.access_key,
         "OPS_SECRET": store.secret_key,
+        **over_tls.gateway_variables("DATA"),  # a proxy gives a probe's handshake no more than its interval
         **(more or {}),
     }
     fleet = Fleet(directory, environ, store.make_bucket())
-    policy = _POLICY.format(profile=store.profile, endpoint=store.endpoint, region=store.region, bucket=fleet.bucket)
+    trust = over_tls.trust()
+    policy = _POLICY.format(
+        profile=store.profile,
+        endpoint=store.endpoint,
+        region=store.region,
+        authorities="" if trust is None else f"ca_file: {trust.cert}",
+        bucket=fleet.bucket,
+    )
     directory.joinpath("policies", "ops.yaml").write_text(policy)
-    directory.joinpath("gateway.yaml").write_text(_SETTINGS.format(front=fleet.front, notice=notice, drain=drain))
+    settings = _SETTINGS.format(scheme=over_tls.scheme(), front=fleet.front, notice=notice, drain=drain)
+    directory.joinpath("gateway.yaml").write_text(settings)
     proxy = directory / "haproxy.cfg"
     proxy.write_text(fleet.proxy_settings())
     try:

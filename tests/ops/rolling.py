@@ -8,7 +8,6 @@ and check each body. One gateway after the other gets SIGTERM, ends, and is star
 from __future__ import annotations
 
 import hashlib
-import http.client
 import sys
 import tempfile
 import threading
@@ -22,6 +21,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from tests.ops.fleet import Fleet, fleet_before
+from tests.servers import over_tls
 from tests.servers.rclone import rclone_store
 
 __all__ = ["Tally", "roll"]
@@ -101,7 +101,7 @@ def _repeat(name: str, make: Callable[[ExitStack], Callable[[], None]], tally: T
 
 def _get(url: str, expected: bytes, pace: float = 0.0) -> None:
     place = urlsplit(url)
-    with closing(http.client.HTTPConnection(place.hostname or "", place.port, timeout=30)) as connection:
+    with closing(over_tls.dial(place.geturl(), timeout=30)) as connection:
         connection.request("GET", place.path)
         answer = connection.getresponse()
         found = hashlib.sha256()
@@ -114,7 +114,7 @@ def _get(url: str, expected: bytes, pace: float = 0.0) -> None:
 def _kept(stack: ExitStack, url: str, expected: bytes) -> Callable[[], None]:
     """Downloads on one connection, opened anew only when the server said that it is over."""
     place = urlsplit(url)
-    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=30)
+    connection = over_tls.dial(place.geturl(), timeout=30)
     stack.callback(connection.close)
 
     def get() -> None:
@@ -132,7 +132,7 @@ def _kept(stack: ExitStack, url: str, expected: bytes) -> Callable[[], None]:
 
 def _put(url: str, body: bytes) -> None:
     place = urlsplit(url)
-    with closing(http.client.HTTPConnection(place.hostname or "", place.port, timeout=30)) as connection:
+    with closing(over_tls.dial(place.geturl(), timeout=30)) as connection:
         connection.request("PUT", place.path, body)
         answer = connection.getresponse()
         text = answer.read()

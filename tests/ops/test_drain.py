@@ -17,6 +17,7 @@ from tests.e2e.place import noise
 from tests.e2e.test_upload_draft import call
 from tests.ops.fleet import Fleet, fleet_before
 from tests.ops.rolling import roll
+from tests.servers import over_tls
 from tests.servers.gateway import RunningGateway
 from tests.servers.rclone import rclone_store
 from tests.servers.store import RunningStore
@@ -60,7 +61,7 @@ def _download(fleet: Fleet, store: RunningStore) -> tuple[http.client.HTTPConnec
     store.client().put_object(Bucket=fleet.bucket, Key="large.bin", Body=bytes(_LARGE))
     gateway = fleet.gateway(0)
     path = urlsplit(gateway.link("files", key="large.bin").url).path
-    connection = http.client.HTTPConnection("127.0.0.1", int(gateway.data.rpartition(":")[2]), timeout=30)
+    connection = over_tls.dial(gateway.data)
     connection.request("GET", path)
     answer = connection.getresponse()
     assert 1024 == len(answer.read(1024))
@@ -76,7 +77,7 @@ def test_readiness_fails_first_and_running_transfers_end_well(alone: Fleet, stor
     alone.tell(0)
     alone.seen_by_proxy(0, up=False)
     assert 503 == alone.readiness(0)
-    with closing(http.client.HTTPConnection("127.0.0.1", connection.port, timeout=10)) as late:
+    with closing(over_tls.dial(gateway.data, timeout=10)) as late:
         late.request("GET", small)
         served = late.getresponse()
         assert (200, b"0123456789", "close") == (served.status, served.read(), served.getheader("Connection"))
@@ -92,7 +93,7 @@ def test_a_transfer_that_takes_too_long_is_cut_and_seen_to_be(alone: Fleet, stor
     alone.tell(0)
     assert 0 == alone.await_end(0)
     assert 3.0 <= time.monotonic() - started < 8.0
-    with closing(connection), closing(answer), pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
+    with closing(connection), closing(answer), pytest.raises((http.client.IncompleteRead, *over_tls.CUT)):
         answer.read()
 
 
@@ -138,7 +139,7 @@ def test_an_upload_that_a_drain_cuts_off_goes_on_elsewhere(pair: Fleet, store: R
     first, other = (pair.gateway(number) for number in range(2))
     body = noise(2 * _PART + 12_345, seed=3)
     link = urlsplit(first.link("files", prefix="in/", actions=["write"]).url)
-    with socket.create_connection(("127.0.0.1", int(first.data.rpartition(":")[2])), timeout=20) as client:
+    with over_tls.connect(first.data, timeout=20) as client:
         head = f"PUT {link.path}/film.bin HTTP/1.1\r\nHost: gw\r\nContent-Length: {len(body)}\r\n"
         head += "Upload-Draft-Interop-Version: 6\r\nUpload-Complete: ?1\r\n\r\n"
         client.sendall(head.encode())
@@ -148,7 +149,7 @@ def test_an_upload_that_a_drain_cuts_off_goes_on_elsewhere(pair: Fleet, store: R
         _until(client, b"Upload-Offset: %d\r\n" % _PART)
         _await_moved(first, sent)
         pair.tell(0)
-        with pytest.raises(ConnectionResetError):
+        with pytest.raises(over_tls.CUT):
             _until(client, b"HTTP/1.1 2")
     assert 0 == pair.await_end(0)
     address = urljoin(other.data, urlsplit(place)._replace(scheme="", netloc="").geturl())

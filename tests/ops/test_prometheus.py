@@ -16,6 +16,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.e2e.conftest import require
+from tests.servers import over_tls
 from tests.servers.gateway import RunningGateway, gateway_before
 from tests.servers.process import await_port, free_ports, running
 from tests.servers.rclone import rclone_store
@@ -28,6 +29,8 @@ global: {{scrape_interval: 1s, evaluation_interval: 1s, scrape_timeout: 1s}}
 rule_files: [{rules}]
 scrape_configs:
   - job_name: storage/gateway
+    scheme: {scheme}
+    tls_config: {{ca_file: "{authorities}"}}
     static_configs: [{{targets: ["127.0.0.1:{port}"]}}]
 """
 
@@ -82,8 +85,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway
 
 
 def _get(gateway: RunningGateway, url: str) -> None:
-    port = int(gateway.data.rpartition(":")[2])
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+    with closing(over_tls.dial(gateway.data, timeout=10)) as connection:
         connection.request("GET", url.removeprefix(gateway.data))
         connection.getresponse().read()
 
@@ -95,7 +97,14 @@ def prometheus(gateway: RunningGateway, tmp_path_factory: pytest.TempPathFactory
     [port] = free_ports(1)
     settings, log = directory / "prometheus.yml", directory / "prometheus.log"
     target = gateway.control.rpartition(":")[2]
-    settings.write_text(_SETTINGS.format(rules=_CHART / "alerts.yaml", port=target))
+    settings.write_text(
+        _SETTINGS.format(
+            rules=_CHART / "alerts.yaml",
+            port=target,
+            scheme=over_tls.scheme(),
+            authorities=over_tls.authorities() or "",
+        )
+    )
     command = ["prometheus", f"--config.file={settings}", f"--storage.tsdb.path={directory / 'data'}"]
     with running([*command, f"--web.listen-address=127.0.0.1:{port}"], log) as child:
         await_port(port, child, log)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import http.client
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.servers import over_tls
 from tests.servers.gateway import gateway_before
 from tests.servers.rclone import rclone_store
 
@@ -57,7 +57,7 @@ def test_a_traced_request_shows_no_secret(collected: list[bytes], tmp_path: Path
             store.client().put_object(Bucket=gateway.real_buckets["rclone"], Key="inside/a-name.txt", Body=b"x" * 50)
             link = gateway.link("rclone", key="a-name.txt")
             place = urlsplit(link.url)
-            with closing(http.client.HTTPConnection("127.0.0.1", place.port, timeout=10)) as connection:
+            with closing(over_tls.dial(link.url, timeout=10)) as connection:
                 connection.request("GET", place.path, headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
                 assert b"x" * 50 == connection.getresponse().read()
         whole = b"".join(collected)

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.servers import over_tls
 from tests.servers.gateway import RunningGateway, await_ready
 from tests.servers.process import free_ports, running
 from tests.servers.store import RunningStore
@@ -16,7 +17,7 @@ from tests.servers.store import RunningStore
 __all__ = ["Fleet", "fleet", "owners_of", "refused_by"]
 
 _SETTINGS = """
-data: {{listen: "127.0.0.1:{data}", public_url: "http://127.0.0.1:{data}"}}
+data: {{listen: "127.0.0.1:{data}", public_url: "{scheme}://127.0.0.1:{data}"}}
 control: {{listen: "127.0.0.1:{control}", tokens: [{{name: tests, secret: "env:E2E_ADMIN_TOKEN"}}], {more_control}}}
 state: {state}
 policies: {policies}
@@ -27,7 +28,7 @@ log: {{level: info, format: json}}
 _POLICY = """
 backends:
   lab: {{profile: {profile}, endpoint: "{endpoint}", region: {region},
-         credentials: {{access_key: env:LAB_KEY, secret_key: env:LAB_SECRET}}}}
+         credentials: {{access_key: env:LAB_KEY, secret_key: env:LAB_SECRET}}{store_more}}}
 buckets:
   lab: {{backend: lab, bucket: {bucket}, prefix: inside/}}
 rules:
@@ -76,11 +77,17 @@ def fleet(
     """
     token = secrets.token_urlsafe(24)
     bucket = bucket or store.make_bucket()
-    shared = {"E2E_ADMIN_TOKEN": token, "LAB_KEY": store.access_key, "LAB_SECRET": store.secret_key, **(environ or {})}
-    policies = directory / "policies"
+    shared = {"E2E_ADMIN_TOKEN": token, "LAB_KEY": store.access_key, "LAB_SECRET": store.secret_key}
+    shared |= {**over_tls.gateway_variables(), **(environ or {})}
+    policies, scheme = directory / "policies", over_tls.scheme()
     policies.mkdir(parents=True)
     text = _POLICY.format(
-        profile=store.profile, endpoint=store.endpoint, region=store.region, bucket=bucket, more=policy
+        profile=store.profile,
+        endpoint=store.endpoint,
+        region=store.region,
+        store_more=over_tls.store_entry(),
+        bucket=bucket,
+        more=policy,
     )
     policies.joinpath("fleet.yaml").write_text(text)
     with ExitStack() as stack:
@@ -90,18 +97,18 @@ def fleet(
             home.mkdir()
             data, port = free_ports(2)
             settings = home / "gateway.yaml"
-            places = {"data": data, "control": port, "state": state, "policies": policies}
+            places = {"scheme": scheme, "data": data, "control": port, "state": state, "policies": policies}
             settings.write_text(_SETTINGS.format(**places, more=more, more_control=control))
             command = [sys.executable, "-m", "gateway", "serve", "--config", settings, "--workers", str(workers)]
             variables = {**shared, **(environs[number] if environs else {})}
             child = stack.enter_context(running(command, home / "gateway.log", variables, home))
             gateway = RunningGateway(
-                f"http://127.0.0.1:{data}", f"http://127.0.0.1:{port}", token, home, child.pid, {"lab": bucket}
+                f"{scheme}://127.0.0.1:{data}", f"{scheme}://127.0.0.1:{port}", token, home, child.pid, {"lab": bucket}
             )
-            started.append((gateway, port, child))
-        for gateway, port, child in started:
-            await_ready(gateway, port, child.poll)
-        yield Fleet([gateway for gateway, _, _ in started], store, bucket)
+            started.append((gateway, child))
+        for gateway, child in started:
+            await_ready(gateway, child.poll)
+        yield Fleet([gateway for gateway, _ in started], store, bucket)
 
 
 def refused_by(status: int) -> bool:

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import http.client
 import json
 import os
 import sys
@@ -38,6 +37,7 @@ from tests.control.desk import serving
 from tests.replicas.filled import ENGINES, ISSUED, filled, grant, varied
 from tests.replicas.fleet import fleet
 from tests.replicas.probes import quantile
+from tests.servers import over_tls
 from tests.servers.rclone import rclone_store
 
 FEW = 1000
@@ -194,7 +194,7 @@ def outside(folder: Path, many: int) -> list[Row]:
 
 def _ask(control: str, token: str, path: str) -> tuple[float, int]:
     place = urlsplit(control)
-    with closing(http.client.HTTPConnection(place.hostname or "", place.port, timeout=30)) as line:
+    with closing(over_tls.dial(place.geturl(), timeout=30)) as line:
         began = time.perf_counter()
         line.request("GET", path, headers={"Authorization": f"Bearer {token}"})
         answer = line.getresponse()

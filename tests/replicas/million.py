@@ -45,6 +45,7 @@ from gateway.telemetry.timed import measure_calls
 from tests.replicas.filled import ENGINES, filled, grant, revocations, sqlite_file, token
 from tests.replicas.fleet import fleet
 from tests.replicas.probes import quantile
+from tests.servers import over_tls
 from tests.servers.gateway import RunningGateway
 from tests.servers.rclone import rclone_store
 
@@ -182,7 +183,7 @@ def among_requests(folder: Path, many: int) -> tuple[Row, list[str]]:
 @contextmanager
 def _lines(gateways: Sequence[RunningGateway]) -> Iterator[list[http.client.HTTPConnection]]:
     places = [urlsplit(gateway.data) for gateway in gateways]
-    lines = [http.client.HTTPConnection(place.hostname or "", place.port, timeout=30) for place in places]
+    lines = [over_tls.dial(place.geturl(), timeout=30) for place in places]
     yield lines
     for line in lines:
         line.close()

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from tests.data.raw_client import RawClient
 from tests.replicas.probes import Clients
 from tests.servers.gateway import Link
 
@@ -75,7 +76,7 @@ class Begun:
     """A transfer that stands still. `rest` is what its client still has to send."""
 
     kind: str
-    sock: socket.socket
+    client: RawClient
     name: str
     rest: bytes = b""
     read: int = 0
@@ -86,41 +87,39 @@ class Begun:
 
         A reader goes on not reading: in the second that the news may take, a fast one would have all there is.
         """
-        loop = asyncio.get_running_loop()
         try:
-            if self.kind in READING:
-                async with asyncio.timeout(within):
-                    while not self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):  # noqa: ASYNC110 (no event for it)
-                        await asyncio.sleep(0.01)
-                return time.monotonic()
             async with asyncio.timeout(within):
-                while await loop.sock_recv(self.sock, 65536):
-                    pass
-        except ConnectionError:
-            pass
+                if self.kind in READING:
+                    while not self._broken():  # noqa: ASYNC110 (no event for it)
+                        await asyncio.sleep(0.01)
+                else:
+                    while await self.client.receive():
+                        pass
         except TimeoutError:
             return None
         return time.monotonic()
+
+    def _broken(self) -> bool:
+        return self.client.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
 
     async def stands(self, seconds: float) -> bool:
         """Whether it is not cut for so long: nothing comes, and no error."""
         if self.kind in READING:
             await asyncio.sleep(seconds)
-            return self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+            return not self._broken()
         return await self.until_cut(seconds) is None
 
     async def finish(self) -> bool:
         """Let it come to its end; whether that was a good one."""
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(60):
-                await loop.sock_sendall(self.sock, self.rest)
+                await self.client.send(self.rest)
                 while self.kind in READING and self.read < self.length:
-                    data = await loop.sock_recv(self.sock, 1024 * 1024)
+                    data = await self.client.receive(1024 * 1024)
                     if not data:
                         return False
                     self.read += len(data)
-                return self.kind in READING or (await _head(self.sock))[0] in {200, 201, 204}
+                return self.kind in READING or (await self.client.head()).status in {200, 201, 204}
         except (ConnectionError, TimeoutError):
             return False
 
@@ -131,35 +130,32 @@ async def begin(clients: Clients, replica: int, kind: str, link: Link, name: str
     place = f"/s/{link.token}/"
     if kind in READING:
         return await begin_reading(f"{data}{place}?archive=tar" if kind == "archive" else f"{data}{place}big.bin", kind)
-    sock, host = await _connected(data)
-    begun = Begun(kind, sock, name)
+    client, host = await _connected(data)
+    begun = Begun(kind, client, name)
     async with asyncio.timeout(30):
         head, first, begun.rest = await _sending(clients, replica, kind, place, name)
-        await asyncio.get_running_loop().sock_sendall(sock, head + host + b"\r\n" + first)
+        await client.send(head + host + b"\r\n" + first)
     return begun
 
 
 async def begin_reading(url: str, kind: str = "get", shown: str = "") -> Begun:
     """Read the start of what is at a URL; `shown` is a holder's pass."""
-    sock, host = await _connected(url)
-    begun, parts = Begun(kind, sock, ""), urlsplit(url)
+    client, host = await _connected(url)
+    begun, parts = Begun(kind, client, ""), urlsplit(url)
     async with asyncio.timeout(30):
         asked = f"GET {parts.path}?{parts.query} HTTP/1.1\r\nGateway-Holder: {shown}\r\n".encode()
-        await asyncio.get_running_loop().sock_sendall(sock, asked + host + b"\r\n")
-        status, fields, rest = await _head(sock)
-        assert 200 == status, (kind, status)
-        begun.read, begun.length = len(rest), int(fields["content-length"])
+        await client.send(asked + host + b"\r\n")
+        got = await client.head()
+        assert 200 == got.status, (kind, got.status)
+        begun.length = int(got.header("content-length") or "0")
     return begun
 
 
-async def _connected(url: str) -> tuple[socket.socket, bytes]:
+async def _connected(url: str) -> tuple[RawClient, bytes]:
     """A connection with a small window, and the header that names its host."""
     where = urlsplit(url)
-    sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _WINDOW)
-    sock.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(sock, (where.hostname, where.port))
-    return sock, f"Host: {where.netloc}\r\n".encode()
+    client = await RawClient(where.port or 0, _WINDOW).__aenter__()
+    return client, f"Host: {where.netloc}\r\n".encode()
 
 
 async def _sending(clients: Clients, replica: int, kind: str, place: str, name: str) -> tuple[bytes, bytes, bytes]:
@@ -181,15 +177,3 @@ async def _sending(clients: Clients, replica: int, kind: str, place: str, name: 
         where = f"{address.path}?{address.query}"
     told = "Tus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\n"
     return f"PATCH {where} HTTP/1.1\r\nContent-Length: {SIZE}\r\n{told}".encode(), HALF, HALF
-
-
-async def _head(sock: socket.socket) -> tuple[int, dict[str, str], bytes]:
-    data, loop = b"", asyncio.get_running_loop()
-    while b"\r\n\r\n" not in data:
-        piece = await loop.sock_recv(sock, 65536)
-        if not piece:
-            return 0, {}, b""
-        data += piece
-    raw, _, rest = data.partition(b"\r\n\r\n")
-    first, *lines = raw.decode("latin-1").split("\r\n")
-    return int(first.split()[1]), {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines)}, rest

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import socket
+import ssl
 import struct
 import termios
 import time
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from tests.replicas.fleet import Fleet, refused_by
+from tests.servers import over_tls
 from tests.servers.gateway import Link, RunningGateway
 
 __all__ = ["Clients", "Download", "Seen", "Stalled", "Watch", "quantile"]
@@ -49,7 +51,9 @@ class Clients:
 
     async def __aenter__(self) -> Self:
         limits = aiohttp.ClientTimeout(total=30)
-        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=limits)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=over_tls.client() or True), timeout=limits
+        )
         return self
 
     async def __aexit__(self, *failure: object) -> None:
@@ -163,9 +167,18 @@ class Stalled:
     async def __aenter__(self) -> Self:
         place, loop = self._place, asyncio.get_running_loop()
         await loop.sock_connect(self._socket, (place.hostname, place.port))
-        head = f"GET {place.path} HTTP/1.1\r\nHost: {place.netloc}\r\n\r\n"
-        await loop.sock_sendall(self._socket, head.encode())
+        head = f"GET {place.path} HTTP/1.1\r\nHost: {place.netloc}\r\n\r\n".encode()
+        context = over_tls.client()
+        await loop.sock_sendall(self._socket, head if context is None else await self._encrypt(context, head))
         return self
+
+    async def _encrypt(self, context: ssl.SSLContext, head: bytes) -> bytes:
+        """Agree with the server on TLS; what comes after that is counted as it is on the wire."""
+        loop, tls = asyncio.get_running_loop(), over_tls.ClientTls(context)
+        while not tls.agree():
+            await loop.sock_sendall(self._socket, tls.encrypt(b""))
+            tls.take(await loop.sock_recv(self._socket, 16 * 1024))
+        return tls.encrypt(head)
 
     async def __aexit__(self, *failure: object) -> None:
         self._socket.close()

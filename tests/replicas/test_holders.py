@@ -124,7 +124,7 @@ async def test_who_may_not_any_more_is_cut_everywhere_and_nobody_else(trio: Flee
             assert [True] * 3 == ends
         finally:
             for one in running.values():
-                one.sock.close()
+                one.client.sock.close()
 
 
 @pytest.mark.parametrize("name", AGAINST_NOBODY)
@@ -144,4 +144,4 @@ async def test_an_edit_that_is_against_neither_cuts_neither(trio: Fleet, post: P
             assert [True] * 6 == await asyncio.gather(*(one.finish() for one in running))
         finally:
             for one in running:
-                one.sock.close()
+                one.client.sock.close()

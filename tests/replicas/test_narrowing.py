@@ -95,7 +95,7 @@ async def begun(
         yield found
     finally:
         for *_, one in found:
-            one.sock.close()
+            one.client.sock.close()
 
 
 def stored(trio: Fleet, name: str) -> bool:
@@ -233,7 +233,7 @@ async def test_a_key_ends_with_the_entry_of_the_sidecar_that_had_it_issued(edge:
             apps[name] = [app_with(key, gateway) for gateway in edge.gateways]
     running = {name: [await begin_reading(presigned(app)) for app in at] for name, at in apps.items()}
     for one in (*running["WEB"], *running["ETL"]):
-        closed.callback(one.sock.close)
+        closed.callback(one.client.sock.close)
     rewrite(edge.gateways[1], f"{_APPS['WEB']}, ", "")
     for one in running["WEB"]:
         assert await one.until_cut(3.0) is not None, edge.gateways[1].log()[-3000:]
@@ -252,7 +252,7 @@ async def test_a_sidecar_that_serves_fewer_stops_in_the_midst(edge: Fleet, close
         link = await link_of(clients, "get")
         running = [await begin(clients, replica, "get", link, "") for replica in (0, 1)]
         for one in running:
-            closed.callback(one.sock.close)
+            closed.callback(one.client.sock.close)
         rewrite(edge.gateways[0], 'serves: ["*"]', 'serves: ["app:*"]')
         assert await running[1].until_cut(3.0) is not None, edge.gateways[1].log()[-3000:]
         place = f"{link.token}/big.bin"

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.replicas.fleet import Fleet, fleet
+from tests.servers import over_tls
 from tests.servers.oidc import PERSON, Provider, running_provider
 from tests.servers.store import RunningStore
 
@@ -68,7 +68,7 @@ class Scene:
 
     def status(self, url: str, gateway: int = 1) -> int:
         """What a gateway answers to the link; the sidecar unless said otherwise."""
-        connection = HTTPConnection(urlsplit(self.pair.gateways[gateway].data).netloc, timeout=10)
+        connection = over_tls.dial(self.pair.gateways[gateway].data, timeout=10)
         connection.request("GET", urlsplit(url).path, headers={"Accept": "application/json"})
         answer = connection.getresponse()
         answer.read()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from tests.contract.servers import postgres_server
 from tests.replicas.fleet import Fleet, fleet
+from tests.servers import over_tls
 from tests.servers.store import RunningStore
 
 pytestmark = pytest.mark.e2e
@@ -22,7 +22,7 @@ AT_ONCE = 4
 
 def _upload(address: str, body: bytes) -> int:
     place = urlsplit(address)
-    with closing(http.client.HTTPConnection(place.hostname or "", place.port, timeout=30)) as connection:
+    with closing(over_tls.dial(place.geturl(), timeout=30)) as connection:
         connection.request("PUT", place.path, body)
         answer = connection.getresponse()
         answer.read()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from typing import Any
-from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -16,6 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
 from tests.replicas.fleet import Fleet, fleet
+from tests.servers import over_tls
 from tests.servers.gateway import RunningGateway
 from tests.servers.store import RunningStore
 
@@ -82,7 +81,7 @@ def _make_key(pair: Fleet, app: str = "web", **more: Any) -> dict[str, Any]:
 
 
 def _ask_credentials(gateway: RunningGateway, token: str) -> tuple[int, dict[str, Any]]:
-    with closing(http.client.HTTPConnection(urlsplit(gateway.data).netloc, timeout=30)) as connection:
+    with closing(over_tls.dial(gateway.data, timeout=30)) as connection:
         connection.request("POST", f"/s/{token}/credentials")
         answer = connection.getresponse()
         return answer.status, json.loads(answer.read())
@@ -193,7 +192,7 @@ def test_files_that_come_in_at_a_sidecar_are_counted(pair: Fleet) -> None:
 
 
 def _put(gateway: RunningGateway, token: str, name: str, body: bytes) -> int:
-    with closing(http.client.HTTPConnection(urlsplit(gateway.data).netloc, timeout=10)) as connection:
+    with closing(over_tls.dial(gateway.data, timeout=10)) as connection:
         connection.request("PUT", f"/s/{token}/{name}", body)
         return connection.getresponse().status
 

@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 
 from tests.replicas.fleet import Fleet, fleet, owners_of, refused_by
+from tests.servers import over_tls
 from tests.servers.gateway import RunningGateway
 from tests.servers.store import RunningStore
 
@@ -42,12 +43,7 @@ class Line:
     """One connection to the data listener, kept by one worker."""
 
     def __init__(self, gateway: RunningGateway, receive_buffer: int | None = None) -> None:
-        place = urlsplit(gateway.data)
-        self.socket = socket.socket()
-        if receive_buffer is not None:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.settimeout(20)
-        self.socket.connect((place.hostname, place.port))
+        self.socket = over_tls.connect(gateway.data, timeout=20, window=receive_buffer)
 
     @property
     def port(self) -> int:
@@ -107,7 +103,7 @@ def test_an_acknowledged_revocation_is_refused_by_every_worker(gateways: Fleet) 
             assert [line.ask(link.token) for line in lines] == [200] * WORKERS
             gateway.revoke(link)
             for line in lines:
-                with suppress(ConnectionResetError):  # it came in the middle of an answer, which was cut
+                with suppress(*over_tls.CUT):  # it came in the middle of an answer, which was cut
                     assert refused_by(line.ask(link.token))
 
 
@@ -175,7 +171,7 @@ def test_running_transfers_are_cut_in_every_worker(gateways: Fleet) -> None:
         try:
             while data := line.socket.recv(65536):
                 received += len(data)
-        except ConnectionResetError:
+        except over_tls.CUT:
             pass
         assert received < LARGE
         line.socket.close()
@@ -201,7 +197,9 @@ async def test_a_link_for_one_use_is_used_once(gateways: Fleet) -> None:
     [gateway] = gateways.gateways
     for _ in range(3):
         link = gateway.link("lab", "small", uses=1)
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True)) as session:
+        async with aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, force_close=True, ssl=over_tls.client() or True)
+        ) as session:
 
             async def status(number: int, url: str = link.url, session: aiohttp.ClientSession = session) -> int:
                 async with session.get(url, headers={"User-Agent": f"client {number}"}) as answer:

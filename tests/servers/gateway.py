@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import secrets
 import sys
@@ -12,8 +11,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from tests.servers import over_tls
 from tests.servers.process import free_ports, running
 from tests.servers.store import RunningStore
 
@@ -23,7 +22,7 @@ MODULE = "gateway"
 """What is run unless a caller says otherwise (`tests.servers.without_plans` remembers no head)."""
 
 _SETTINGS = """
-data: {{listen: "127.0.0.1:{data}", public_url: "http://127.0.0.1:{data}", domains: [localhost]}}
+data: {{listen: "127.0.0.1:{data}", public_url: "{scheme}://127.0.0.1:{data}", domains: [localhost]}}
 control: {{listen: "127.0.0.1:{control}", tokens: [{{name: tests, secret: "env:E2E_ADMIN_TOKEN"}}]}}
 state: "sqlite:///gateway.db"
 policies: policies/
@@ -63,8 +62,7 @@ class RunningGateway:
 
     def api(self, method: str, path: str, body: object = None, expect: int | None = None) -> Any:
         """One call of the control API; returns the parsed answer. Fails when the status is not as expected."""
-        place = urlsplit(self.control)
-        with closing(http.client.HTTPConnection(place.hostname or "", place.port, timeout=30)) as connection:
+        with closing(over_tls.dial(self.control)) as connection:
             headers = {"Authorization": f"Bearer {self.admin_token}", "Content-Type": "application/json"}
             connection.request(method, path, None if body is None else json.dumps(body), headers)
             answer = connection.getresponse()
@@ -138,14 +136,16 @@ def gateway_before(
     `interpreter` runs `module` (something that measures may stand around either), which is given `arguments` too.
     """
     data, control = free_ports(2)
-    variables = {"E2E_ADMIN_TOKEN": secrets.token_urlsafe(24), **(environ or {})}
+    variables = {"E2E_ADMIN_TOKEN": secrets.token_urlsafe(24), **over_tls.gateway_variables(), **(environ or {})}
     policy, buckets = ["backends:"], {}
     for store in stores:
         buckets[store.profile] = store.make_bucket()
         upper = store.profile.upper()
         variables |= {f"{upper}_KEY": store.access_key, f"{upper}_SECRET": store.secret_key}
         credentials = f"{{access_key: env:{upper}_KEY, secret_key: env:{upper}_SECRET}}"
-        place = f'profile: {store.profile}, endpoint: "{store.endpoint}", region: {store.region}'
+        place = (
+            f'profile: {store.profile}, endpoint: "{store.endpoint}", region: {store.region}{over_tls.store_entry()}'
+        )
         policy.append(f"  {store.profile}: {{{place}, credentials: {credentials}{backend_more}}}")
     policy.append("buckets:")
     policy += [
@@ -154,26 +154,26 @@ def gateway_before(
     directory.joinpath("policies").mkdir(parents=True)
     directory.joinpath("policies", "e2e.yaml").write_text("\n".join(policy) + rules)
     settings = directory / "gateway.yaml"
-    settings.write_text(_SETTINGS.format(data=data, control=control, more=more))
+    settings.write_text(_SETTINGS.format(scheme=over_tls.scheme(), data=data, control=control, more=more))
     command = [*interpreter, "-m", module or MODULE, "serve", "--config", settings, *arguments]
     with running(command, directory / "gateway.log", variables, directory) as child:
         gateway = RunningGateway(
-            f"http://127.0.0.1:{data}",
-            f"http://127.0.0.1:{control}",
+            f"{over_tls.scheme()}://127.0.0.1:{data}",
+            f"{over_tls.scheme()}://127.0.0.1:{control}",
             variables["E2E_ADMIN_TOKEN"],
             directory,
             child.pid,
             buckets,
         )
-        await_ready(gateway, control, child.poll, within)
+        await_ready(gateway, child.poll, within)
         yield gateway
 
 
-def await_ready(gateway: RunningGateway, port: int, ended: Callable[[], int | None], within: float = 30.0) -> None:
+def await_ready(gateway: RunningGateway, ended: Callable[[], int | None], within: float = 30.0) -> None:
     """Return when `/readyz` says so; raises AssertionError with the log's end if it never does."""
     deadline = time.monotonic() + within
     while time.monotonic() < deadline and ended() is None:
-        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+        with closing(over_tls.dial(gateway.control, timeout=5)) as connection:
             try:
                 connection.request("GET", "/readyz")
                 if connection.getresponse().status == 200:

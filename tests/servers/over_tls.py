@@ -1,18 +1,46 @@
-"""Owns TLS below the tests' own clients, listeners and scripted stores: `pytest --over-tls`.
+"""Owns TLS below the tests' own clients, listeners and stores: `pytest --over-tls`, `tests.servers.otherwise`.
 
-Refuses to own what goes over it. Until `begin` everything is plain.
+Refuses to own what goes over it. Until `begin` everything is plain, but in a process that was started by one that has
+said `pass_on`.
 """
 
 from __future__ import annotations
 
+import http.client
+import os
+import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
 
 from gateway.server.tls import Certificates
 from tests.servers.certificate import certificate
 
-__all__ = ["ClientTls", "Trust", "authorities", "begin", "client", "listener", "scheme"]
+__all__ = [
+    "CUT",
+    "ClientTls",
+    "Trust",
+    "authorities",
+    "begin",
+    "client",
+    "connect",
+    "dial",
+    "gateway_variables",
+    "listener",
+    "pass_on",
+    "scheme",
+    "store_entry",
+    "trust",
+]
+
+_DIRECTORY: Final = "OVER_TLS_DIRECTORY"
+_TRUSTED_BY: Final = ("SSL_CERT_FILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+"""The variables by which programs and libraries are told of an authority."""
+
+CUT: Final = (ConnectionResetError, ssl.SSLEOFError)
+"""What a blocking reader sees of a reset; over TLS, Python before 3.12.3 takes it for an end unannounced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +51,67 @@ class Trust:
     key: Path
 
 
-_trust: Trust | None = None
+def _inherited() -> Trust | None:
+    directory = os.environ.get(_DIRECTORY)
+    return None if directory is None else Trust(Path(directory, "tls.crt"), Path(directory, "tls.key"))
+
+
+_trust: Trust | None = _inherited()
 
 
 def begin(directory: Path) -> None:
     """From now on everything that can be is encrypted, by a certificate that is made in this directory."""
     global _trust  # noqa: PLW0603 (an option of the whole run)
-    _trust = Trust(*certificate(directory))
+    _trust = Trust(*certificate(directory, "localhost"))
+
+
+def pass_on() -> None:
+    """Have the processes that are started from here on do as this one, and programs trust the certificate."""
+    if _trust is not None:
+        os.environ[_DIRECTORY] = str(_trust.cert.parent)
+        os.environ.update(dict.fromkeys(_TRUSTED_BY, str(_trust.cert)))
+
+
+def trust() -> Trust | None:
+    """The files; None where everything is plain."""
+    return _trust
+
+
+def gateway_variables(*planes: str) -> dict[str, str]:
+    """What a gateway in a process of its own is told by its environment: that its listeners are encrypted, all unless
+    some are named."""
+    if _trust is None:
+        return {}
+    files = {"CERT": str(_trust.cert), "KEY": str(_trust.key)}
+    named = planes or ("DATA", "CONTROL")
+    return {f"GATEWAY_{plane}__TLS__{name}": path for plane in named for name, path in files.items()}
+
+
+def store_entry() -> str:
+    """What follows in a policy's entry of a store, inside its braces."""
+    return "" if _trust is None else f', ca_file: "{_trust.cert}"'
+
+
+def dial(address: str, timeout: float = 30) -> http.client.HTTPConnection:
+    """A connection for requests, as the address says it."""
+    place = urlsplit(address)
+    if place.scheme == "https":
+        return http.client.HTTPSConnection(place.hostname or "", place.port, timeout=timeout, context=client())
+    return http.client.HTTPConnection(place.hostname or "", place.port, timeout=timeout)
+
+
+def connect(address: str, timeout: float | None = 30, window: int | None = None) -> socket.socket:
+    """A socket for bytes, as the address says it; `window` bounds what its kernel keeps for a reader that waits."""
+    place = urlsplit(address)
+    plain = socket.socket()
+    if window is not None:
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+    plain.settimeout(timeout)
+    plain.connect((place.hostname, place.port))
+    context = client() if place.scheme == "https" else None
+    if context is None:
+        return plain
+    return context.wrap_socket(plain, server_hostname=place.hostname, suppress_ragged_eofs=False)
 
 
 def scheme() -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.servers import over_tls
 from tests.servers.process import await_port, free_ports, running
 from tests.servers.store import RunningStore
 
@@ -26,6 +27,8 @@ def rclone_store(directory: Path) -> Iterator[RunningStore]:
     access_key, secret_key = "RCLONE" + secrets.token_hex(7).upper(), secrets.token_urlsafe(30)
     command = [program, "serve", "s3", "--config", settings, "--cache-dir", directory / "cache"]
     command += ["--addr", f"127.0.0.1:{port}", "--auth-key", f"{access_key},{secret_key}", buckets]
+    if (trust := over_tls.trust()) is not None:
+        command += ["--cert", trust.cert, "--key", trust.key]
     with running(command, log) as child:
         await_port(port, child, log)
-        yield RunningStore(f"http://127.0.0.1:{port}", access_key, secret_key, "rclone")
+        yield RunningStore(f"{over_tls.scheme()}://127.0.0.1:{port}", access_key, secret_key, "rclone")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from tests.servers import over_tls
+
 __all__ = ["RunningStore"]
 
 _numbers = itertools.count(1)
@@ -57,4 +59,5 @@ def _make_client(store: RunningStore, **changes: Any) -> Any:
         aws_secret_access_key=store.secret_key,
         region_name=store.region,
         config=Config(**(settings | changes)),
+        verify=over_tls.authorities(),
     )

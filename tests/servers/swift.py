@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from tests.servers import over_tls
 from tests.servers.install import SWIFT, install_swift
 from tests.servers.process import await_port, free_ports, running
 from tests.servers.store import RunningStore
@@ -86,6 +87,7 @@ bind_port = {port}
 workers = 0
 user = {user}
 log_level = WARNING
+{tls}
 [pipeline:main]
 pipeline = {filters} proxy-server
 [app:proxy-server]
@@ -109,7 +111,7 @@ def swift_store(directory: Path) -> Iterator[RunningStore]:
             started.append((port, children.enter_context(running(command, log, {"SWIFT_DIR": str(etc)})), log))
         for port, child, log in started:
             await_port(port, child, log)
-        yield RunningStore(f"http://127.0.0.1:{ports[-1]}", "test:tester", secret, "swift")
+        yield RunningStore(f"{over_tls.scheme()}://127.0.0.1:{ports[-1]}", "test:tester", secret, "swift")
 
 
 def _configure(directory: Path, etc: Path, secret: str, ports: list[int]) -> None:
@@ -121,7 +123,9 @@ def _configure(directory: Path, etc: Path, secret: str, ports: list[int]) -> Non
     for server, port in zip(_SERVERS, ports, strict=False):
         (etc / f"{server}.conf").write_text(_STORAGE.format(server=server, port=port, **values))
         pairs += [server, str(port)]
-    proxy = _PROXY.format(port=ports[-1], filters=" ".join(_FILTERS), **values)
+    trust = over_tls.trust()
+    tls = "" if trust is None else f"cert_file = {trust.cert}\nkey_file = {trust.key}"
+    proxy = _PROXY.format(port=ports[-1], tls=tls, filters=" ".join(_FILTERS), **values)
     for name, options in _FILTERS.items():
         lines = (f"{key} = {value.format(secret=secret)}" for key, value in options.items())
         proxy += "\n".join((f"[filter:{name}]", f"use = egg:swift#{name}", *lines, ""))
