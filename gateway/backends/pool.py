@@ -30,6 +30,9 @@ WRITE_IDLE_LIMIT: Final = 4.0
 """Seconds after which an unused connection no longer carries a write, which is sent once and cannot be repeated.
 HTTP servers close idle connections after 5 s at the earliest by their defaults: within 4 s no close is on its way."""
 
+_SILENT_SECONDS: Final = 30.0
+"""For how long an address that did not answer is tried behind the name's others: each try costs a share of the time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Authority:
@@ -75,6 +78,7 @@ class Pool:
         self._tick = max(0.01, min(1.0, timeouts.head / 4, timeouts.body / 4))
         self._clock: asyncio.TimerHandle | None = None
         self._idle_limit = IDLE_LIMIT
+        self._silent: dict[str, float] = {}  # addresses of the name that did not answer, and when
         self._retired = False
 
     @property
@@ -209,7 +213,8 @@ class Pool:
         return connection
 
     async def _dial(self) -> Connection:
-        """Resolve, filter, and try the addresses in order; the last one's failure is the failure."""
+        """Resolve, filter, and try the addresses in order, those last that lately did not answer; the last one's
+        failure is the failure."""
         loop = asyncio.get_running_loop()
         where = self._authority
         found = await loop.getaddrinfo(where.host, where.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
@@ -218,7 +223,9 @@ class Pool:
             refused = [why for why in map(refuse_reason, addresses) if why]
             if refused:
                 raise OSError(refused[0])
-        share = self._limits.connect_timeout / max(1, len(addresses))
+        share, now = self._limits.connect_timeout / max(1, len(addresses)), loop.time()
+        self._silent = {one: at for one, at in self._silent.items() if one in addresses and now - at < _SILENT_SECONDS}
+        addresses.sort(key=lambda one: self._silent.get(one, 0.0))
         for last, address in zip([*[False] * (len(addresses) - 1), True], addresses, strict=True):
             try:
                 async with asyncio.timeout(share):
@@ -230,6 +237,7 @@ class Pool:
                         server_hostname=where.host if where.tls else None,
                     )
             except (OSError, TimeoutError):
+                self._silent[address] = loop.time()
                 if last:
                     raise
             else:

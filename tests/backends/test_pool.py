@@ -8,6 +8,7 @@ import ssl
 import subprocess
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -250,6 +251,45 @@ async def test_one_bad_address_among_good_ones_is_enough(monkeypatch: pytest.Mon
     pool = Pool(Authority("store.test", 80, tls=False), PoolLimits(connect_timeout=0.2), Timeouts())
     with pytest.raises(UpstreamFailed, match="link-local"):
         await pool.acquire()
+
+
+async def test_an_address_that_does_not_answer_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a name's addresses the others come first for half a minute; then, and if nothing else is left, it is tried."""
+    loop, tried, dead, passed = asyncio.get_running_loop(), list[str](), {"127.0.0.2"}, 0.0
+
+    class Resolving:
+        def __getattr__(self, name: str) -> object:
+            return getattr(loop, name)
+
+        def time(self) -> float:
+            return loop.time() + passed
+
+        async def getaddrinfo(self, *args: object, **more: object) -> list[tuple[object, ...]]:
+            return [(0, 0, 0, "", ("127.0.0.2", 80)), (0, 0, 0, "", ("127.0.0.1", 80))]
+
+        async def create_connection(self, make: Any, address: str, port: int, **more: Any) -> Any:
+            tried.append(address)
+            if address in dead:
+                await asyncio.Event().wait()
+            return await loop.create_connection(make, "127.0.0.1", port, **more)
+
+    async with fault_server(hold) as seen:
+        tls = over_tls.client()
+        limits = PoolLimits(connect_timeout=0.4, max_connections=9)
+        pool = Pool(Authority("localhost", seen.port, tls=tls is not None), limits, Timeouts(), tls)
+        monkeypatch.setattr(pool_module.asyncio, "get_running_loop", Resolving)
+        await pool.acquire()
+        await pool.acquire()
+        assert ["127.0.0.2", "127.0.0.1", "127.0.0.1"] == tried
+        dead = {"127.0.0.1"}
+        await pool.acquire()
+        assert ["127.0.0.1", "127.0.0.2"] == tried[3:]
+        passed = 31.0
+        dead = set()
+        await pool.acquire()
+        assert ["127.0.0.2"] == tried[5:]
+        monkeypatch.undo()
+        pool.close()
 
 
 def certificate(directory: Path, name: str) -> tuple[Path, Path]:
