@@ -67,12 +67,15 @@ class Language:
     def size(self, size: int) -> str:
         """Bytes for people, in powers of 1024: `0 bytes`, `1.5 KiB`, `12 GiB`."""
         if size < 1024:
-            return self.text("units.byte" if size == 1 else "units.bytes", count=size)
+            return self._isolate(self.text("units.byte" if size == 1 else "units.bytes", count=size))
         power = min((size.bit_length() - 1) // 10, len(_UNITS))
         amount = size / 1024**power
         shown = f"{amount:.1f}".replace(".", self.text("units.decimal")) if amount < 10 else f"{amount:.0f}"
-        told = f"{shown} {_UNITS[power - 1]}"
-        return f"\u2068{told}\u2069" if self.direction == "rtl" else told  # else the unit stands before its number
+        return self._isolate(f"{shown} {_UNITS[power - 1]}")
+
+    def _isolate(self, amount: str) -> str:
+        """Where one reads from the right, the unit stood before its number else."""
+        return f"\u2068{amount}\u2069" if self.direction == "rtl" else amount
 
 
 @cache

@@ -86,6 +86,8 @@ def test_each_page_is_for_everybody(browser: Browser, shown: str, sample: str) -
         page.set_viewport_size(SCREENS["phone"]["viewport"])
         assert [] == ([] if look != "plain" else findings(page))
         assert fits(page), look
+        page.set_viewport_size({"width": 256, "height": 512})
+        assert fits(page), (look, "enlarged five times at a desk")
         assert [] == complaints
         page.context.close()
 
@@ -219,6 +221,8 @@ def test_a_printed_folder_is_its_list(browser: Browser, shown: str, sample: str)
     page, _ = opened(browser, f"{shown}/plain/{sample}", "desktop")
     page.emulate_media(media="print")
     assert page.get_by_text("Fotos/").first.is_visible()
+    lines = "all => all.map((one) => one.getClientRects().length)"
+    assert {1} >= set(page.locator("td time").evaluate_all(lines)), "a date is not broken"
     assert 0 == page.locator("button:visible, input:visible, select:visible").count()
     page.context.close()
 

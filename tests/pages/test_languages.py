@@ -235,7 +235,8 @@ def test_sizes_are_written_as_the_language_writes_numbers() -> None:
 
 def test_a_size_stays_in_its_order_from_right_to_left() -> None:
     """Isolated, or the unit would stand before its number."""
-    assert "\u20681.5 KiB\u2069" == Language("ar", "rtl", languages()["en"].texts).size(1536)
+    mirrored = Language("ar", "rtl", languages()["en"].texts)
+    assert ["\u20681.5 KiB\u2069", "\u20680 bytes\u2069"] == [mirrored.size(1536), mirrored.size(0)]
 
 
 def _unsaid(source: str) -> list[str]:

@@ -58,6 +58,8 @@ def test_each_page_is_for_everybody(browser: Browser, shown: Shown, scene: str) 
     page.set_viewport_size(SCREENS["phone"]["viewport"])
     assert [] == findings(page), "phone"
     assert fits(page), "phone"
+    page.set_viewport_size({"width": 256, "height": 512})
+    assert fits(page), "enlarged five times at a desk"
     assert [] == out_of_reach(page)
     assert [] == [text for text in complaints if not text.startswith(ANSWERED)]
     context.close()
