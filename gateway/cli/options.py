@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
 
 from gateway.cli.values import EXPIRY, NONE, PLACE, SIZE, SPAN, USES, Place, parse_expiry, parse_start
+from gateway.core.attempt import read_network
 from gateway.core.units import Rate, size
 
 _NOT: Final = "not:"
@@ -28,7 +28,7 @@ def _check_networks(ctx: click.Context, param: click.Parameter, values: tuple[st
     for value in values:
         if value != NONE:
             try:
-                ip_network(value)
+                read_network(value)
             except ValueError:
                 raise click.BadParameter(
                     f"{value!r} is no network: write one like 192.0.2.0/24 or 2001:db8::/32."

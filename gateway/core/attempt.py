@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import field
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Final, Literal, cast, get_args
 
 from gateway.core.holders import Holder
@@ -59,6 +59,9 @@ class Principal:
 
 
 ANONYMOUS: Final = Principal("anonymous")
+
+_MAPPED: Final = 96
+"""Bits before an IPv4 address within an IPv6 one (RFC 4291, 2.5.5.2)."""
 
 
 SignatureVersion = Literal["v2", "v4"]
@@ -146,6 +149,22 @@ class Attempt:
 def unmap(address: Address) -> Address:
     """The IPv4 address that a socket for both families wraps in an IPv6 one (RFC 4291, 2.5.5.2), or the address."""
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+
+
+def read_network(text: str) -> IPv4Network | IPv6Network:
+    """A network in CIDR form, in the words that callers are known by: one that is written as IPv4 within IPv6 is the
+    IPv4 network that it means. An IPv6 zone is none: callers are not told apart by it (RFC 4007, 11).
+
+    Raises:
+        ValueError: anything else, and address bits below the mask.
+    """
+    found = ip_network(text)
+    if not isinstance(found, IPv6Network):
+        return found
+    if found.network_address.scope_id is not None:
+        raise ValueError("a network with the zone of an interface")
+    mapped = found.network_address.ipv4_mapped
+    return found if mapped is None or found.prefixlen < _MAPPED else ip_network((mapped, found.prefixlen - _MAPPED))
 
 
 def address_texts(address: Address | None) -> tuple[str, str]:

@@ -11,10 +11,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from ipaddress import ip_network
 from types import MappingProxyType
 from typing import Any, Final
 
+from gateway.core.attempt import read_network
 from gateway.core.pattern import Wildcard
 from gateway.core.session_policy import ACTIONS, Condition, ConditionKey, SessionPolicy, Statement
 from gateway.core.units import instant
@@ -160,7 +160,7 @@ def _equals(key: ConditionKey, values: list[str]) -> Condition:
 
 
 def _networks(key: ConditionKey, values: list[str]) -> Condition:
-    return Condition(key, networks=tuple(map(ip_network, values)))
+    return Condition(key, networks=tuple(map(read_network, values)))
 
 
 def _before(key: ConditionKey, values: list[str]) -> Condition:

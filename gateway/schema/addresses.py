@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from gateway.core.attempt import unmap
+from gateway.core.attempt import read_network, unmap
 from gateway.core.holders import parse_address, parse_domain
 from gateway.core.said import phrase
 
@@ -22,22 +22,18 @@ _PORT: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
 _ORIGIN: Final = re.compile(r"\*|(?:https?|[a-z][a-z0-9+.-]*)://(?:\*\.)?[A-Za-z0-9.\[\]:_-]+", re.ASCII)
 _PATH: Final = re.compile(r"(/[A-Za-z0-9._~-]+)*", re.ASCII)
 _LONGEST_NETWORK: Final = 64
-_MAPPED: Final = 96
-"""Bits before an IPv4 address within an IPv6 one (RFC 4291, 2.5.5.2)."""
+_ZONE: Final = "%"
+"""Before the name of an interface (RFC 4007, 11), which is this machine's own affair."""
 
 
 def parse_network(value: object) -> IPv4Network | IPv6Network:
-    """A network in CIDR form. One that is written as IPv4 within IPv6 is the IPv4 network that it means: callers are
-    known by nothing else. Raises ValueError for any other value."""
-    if not isinstance(value, str) or len(value) > _LONGEST_NETWORK:
+    """A network in CIDR form, by `gateway.core.attempt.read_network`. Raises ValueError for any other value."""
+    if not isinstance(value, str) or len(value) > _LONGEST_NETWORK or _ZONE in value:
         raise ValueError(phrase("network_kind", "must be a network like 10.0.0.0/8, or one address"))
     try:
-        found = ip_network(value)
+        return read_network(value)
     except ValueError:
         pass
-    else:
-        mapped = found.network_address.ipv4_mapped if isinstance(found, IPv6Network) else None
-        return found if mapped is None or found.prefixlen < _MAPPED else ip_network((mapped, found.prefixlen - _MAPPED))
     try:
         meant = ip_network(value, strict=False)
     except ValueError:
@@ -72,7 +68,7 @@ def _parse_mail_domain(value: object) -> str:
 
 def _parse_peer(value: object) -> IPv4Address | IPv6Address:
     try:
-        return unmap(ip_address(value if isinstance(value, str) else ""))
+        return unmap(ip_address(value if isinstance(value, str) and _ZONE not in value else ""))
     except ValueError:
         raise ValueError(phrase("address_form", "must be an IP address like 10.1.2.3")) from None
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.attempt import ANONYMOUS, Attempt, Principal, address_class, address_texts
+from gateway.core.attempt import ANONYMOUS, Attempt, Principal, address_class, address_texts, read_network
 from gateway.core.request import Action, Operation
 
 
@@ -88,3 +88,27 @@ def test_a_further_effect_keeps_who_and_when() -> None:
 def test_an_address_has_two_texts(address: str | None, texts: tuple[str, str]) -> None:
     """One is recorded, the other is what limits count by; who comes by a Unix socket has none and is local."""
     assert texts == address_texts(None if address is None else ip_address(address))
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("10.0.0.0/8", "10.0.0.0/8"),
+        ("2001:db8::1", "2001:db8::1/128"),
+        ("fe80::/10", "fe80::/10"),
+        ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+        ("::/0", "::/0"),
+    ],
+)
+def test_a_network_is_in_the_words_that_callers_are_known_by(text: str, meant: str) -> None:
+    """One written as IPv4 within IPv6 is the IPv4 network; any other is as it stands."""
+    assert ip_network(meant) == read_network(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["fe80::1%eth0", "fe80::%eth0/64", "::ffff:10.0.0.1%eth0", "10.0.0.1%eth0", "10.0.0.1/8"]
+)
+def test_a_network_lets_in_no_more_than_it_says(text: str) -> None:
+    """A zone is refused, as callers of every other interface would fit too; so are bits below the mask."""
+    with pytest.raises(ValueError, match=r"\w+ \w+"):
+        read_network(text)

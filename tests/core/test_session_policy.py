@@ -145,6 +145,7 @@ def test_copies_and_batches_are_judged_key_by_key() -> None:
         ({"StringEquals": {"S3:Prefix": ["", "t1/"]}}, {"prefix": ""}, True),
         ({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, {}, True),
         ({"IpAddress": {"aws:SourceIp": ["10.1.2.4", "2001:db8::/32"]}}, {}, False),
+        ({"IpAddress": {"aws:SourceIp": "::ffff:10.0.0.0/104"}}, {}, True),
         ({"DateLessThan": {"aws:CurrentTime": "2000-01-01T00:00:00Z"}}, {}, False),
         ({"DateLessThan": {"aws:CurrentTime": ["2000-01-01T00:00:00Z", "2100-01-01T00:00:00Z"]}}, {}, True),
         ({"DateLessThan": {"aws:CurrentTime": str(int(NOW))}}, {}, False),

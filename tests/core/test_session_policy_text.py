@@ -111,6 +111,7 @@ def test_what_is_offered(document: str) -> None:
         text(Condition={"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}}),
         text(Condition={"IpAddress": {"aws:SourceIp": "10.0.0.300"}}),
         text(Condition={"IpAddress": {"aws:SourceIp": ""}}),
+        text(Condition={"IpAddress": {"aws:SourceIp": "fe80::1%eth0"}}),
         text(Condition={"IpAddress": {"aws:VpcSourceIp": "10.0.0.0/8"}}),
         text(Condition={"DateLessThan": {"aws:CurrentTime": "tomorrow"}}),
         text(Condition={"DateLessThan": {"aws:CurrentTime": "2027-01-01T00:00:00"}}),
