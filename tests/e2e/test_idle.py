@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.bench.kernel import wake_ups
 from tests.e2e.place import Place, noise
 from tests.servers import over_tls
 from tests.servers.gateway import RunningGateway, gateway_before
@@ -57,6 +58,13 @@ def test_dripping_a_head_buys_no_time(hasty: RunningGateway) -> None:
             client.sendall(b"a")
             time.sleep(0.1)
     assert time.monotonic() - started < 4
+
+
+def test_a_gateway_that_nobody_asks_hardly_wakes(hasty: RunningGateway) -> None:
+    """What is done again and again is done at four beats a second, and wakes the process once for all of it."""
+    seconds = 3
+    woken, _ = wake_ups(hasty.pid, lambda: time.sleep(seconds))
+    assert seconds <= woken <= 8 * seconds
 
 
 @pytest.mark.slow
