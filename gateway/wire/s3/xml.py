@@ -104,24 +104,7 @@ class Reader:
     exception that is raised for a document that is not expected.
     """
 
-    __slots__ = (
-        "_attributes",
-        "_broken",
-        "_elements",
-        "_failure",
-        "_fed",
-        "_most",
-        "_open",
-        "_parser",
-        "_replaced",
-        "_root",
-        "_roots",
-        "_sections",
-        "_spine",
-        "_stand_ins",
-        "_text",
-        "_waiting",
-    )
+    __slots__ = ("_broken", "_failure", "_fed", "_parser", "_stand_ins", "_tree", "_waiting")
 
     def __init__(
         self,
@@ -131,27 +114,20 @@ class Reader:
         most: int = _MOST_ELEMENTS,
         failure: Callable[[str], Exception] = ValueError,
     ) -> None:
-        self._roots = roots
-        self._spine = spine
-        self._most = most
         self._failure = failure
         self._waiting = bytearray()
         self._fed = 0
-        self._elements = self._attributes = 0
-        self._sections = self._stand_ins = self._replaced = False
-        self._broken = False
-        self._open: list[Node] = []
-        self._root: Node | None = None
-        self._text: list[str] = []
+        self._stand_ins = self._broken = False
+        tree = self._tree = _Tree(roots, spine, most)
         # The encoding is given, whatever the document declares.
         parser = self._parser = expat.ParserCreate("utf-8")
         parser.buffer_text = True
         parser.ordered_attributes = True
-        parser.StartDoctypeDeclHandler = self._refuse_type
-        parser.StartElementHandler = self._begin
-        parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._add
-        parser.StartCdataSectionHandler = self._begin_section
+        parser.StartDoctypeDeclHandler = tree.refuse_type
+        parser.StartElementHandler = tree.begin
+        parser.EndElementHandler = tree.end
+        parser.CharacterDataHandler = tree.add
+        parser.StartCdataSectionHandler = tree.begin_section
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes. What is parsed is whole pieces; the rest waits."""
@@ -166,9 +142,10 @@ class Reader:
         while self._waiting:
             self._parse(_cut(self._waiting))
         self._parse(b"", last=True)
-        if self._root is None or (self._sections and self._stand_ins):
+        root = self._tree.root
+        if root is None or (self._tree.sections and self._stand_ins):
             raise self._failure("it is not well formed")
-        return self._root
+        return root
 
     def _parse(self, piece: bytes, *, last: bool = False) -> None:
         if self._broken:
@@ -190,7 +167,7 @@ class Reader:
         self._broken = False
 
     def _stand_in(self, found: re.Match[bytes]) -> bytes:
-        self._replaced = True
+        self._tree.replaced = True
         if len(found[0]) == 1:
             return chr(0xFDD0 + found[0][0]).encode()
         if found[1] is None and found[2] is None:
@@ -203,15 +180,44 @@ class Reader:
             return (_MARK + chr(code)).encode()
         return found[0]
 
-    # -- what the parser calls
 
-    def _refuse_type(self, *_: object) -> None:
+class _Tree:
+    """What the parser calls, and what comes of it.
+
+    It knows neither the parser nor its reader: both are freed as soon as nobody reads, and with them the parser's tens
+    of kilobytes, of which the collector knows nothing.
+    """
+
+    __slots__ = (
+        "_attributes",
+        "_elements",
+        "_most",
+        "_open",
+        "_roots",
+        "_spine",
+        "_text",
+        "replaced",
+        "root",
+        "sections",
+    )
+
+    def __init__(self, roots: Collection[str], spine: Sequence[str], most: int) -> None:
+        self._roots = roots
+        self._spine = spine
+        self._most = most
+        self._elements = self._attributes = 0
+        self._open: list[Node] = []
+        self._text: list[str] = []
+        self.root: Node | None = None
+        self.sections = self.replaced = False
+
+    def refuse_type(self, *_: object) -> None:
         raise ValueError("it has a document type declaration")
 
-    def _begin_section(self) -> None:
-        self._sections = True
+    def begin_section(self) -> None:
+        self.sections = True
 
-    def _begin(self, name: str, attributes: Sequence[str]) -> None:
+    def begin(self, name: str, attributes: Sequence[str]) -> None:
         self._elements += 1
         self._attributes += len(attributes) // 2
         if self._elements > self._most or self._attributes > self._elements + _SPARE_ATTRIBUTES:
@@ -221,7 +227,7 @@ class Reader:
         if not depth:
             if self._roots and node.tag not in self._roots:
                 raise ValueError(f"its root is not {' or '.join(sorted(self._roots))}")
-            self._root = node
+            self.root = node
         else:
             self._within(node, depth)
         self._open.append(node)
@@ -239,14 +245,14 @@ class Reader:
         """Whether elements may stand in this one. A root that was let in stands for the first name."""
         return depth <= len(self._spine) and (depth == 1 or name == self._spine[depth - 1])
 
-    def _end(self, name: str) -> None:
+    def end(self, name: str) -> None:
         node = self._open.pop()
         if not node.children:
             text = "".join(self._text)
-            node.text = _STOOD_IN.sub(_stood_in, text) if self._replaced else text
+            node.text = _STOOD_IN.sub(_stood_in, text) if self.replaced else text
         self._text.clear()
 
-    def _add(self, text: str) -> None:
+    def add(self, text: str) -> None:
         self._text.append(text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import suppress
@@ -48,6 +49,20 @@ def test_a_document_is_read_as_an_ordinary_parser_reads_it(root: ET.Element, siz
     """Names, texts and nesting, in whatever pieces it comes."""
     body = ET.tostring(root)
     assert known(ET.fromstring(body)) == shown(read(body, size))
+
+
+@pytest.mark.parametrize("body", [b"<A><B>1</B></A>", b"<A><B></A>", b"<!DOCTYPE A><A/>", b"<A><B>"])
+def test_nothing_is_left_to_the_collector(body: bytes) -> None:
+    """A reader is gone when nobody has it any more, whether its document was read, refused, or never ended."""
+    gc.collect()
+    gc.disable()
+    try:
+        with suppress(ValueError):
+            Reader().feed(body)
+            read(body)
+        assert 0 == gc.collect()
+    finally:
+        gc.enable()
 
 
 def test_of_elements_with_one_name_the_first_counts() -> None:
