@@ -69,6 +69,22 @@ def _gets(scene: Scene, subject: Subject, size: int = SMALL, connections: int = 
     return _requests(scene, subject, f"GET {size}", [subject.get(f"{size}-a")], connections)
 
 
+def _gets_closing(scene: Scene, subject: Subject) -> Work:
+    """Each over a connection of its own."""
+    message = subject.get(f"{SMALL}-a")
+    closing_one = replace(message, head=message.head[:-2] + b"Connection: close\r\n\r\n")
+    return _requests(scene, subject, f"GET {SMALL} closing", [closing_one])
+
+
+def _gets_over_tls(scene: Scene, subject: Subject) -> Work:
+    message = subject.get(f"{SMALL}-a")
+    return Work(
+        f"{subject.name}, GET {SMALL} over TLS",
+        subject.pid,
+        lambda: wrk([message], _CONNECTIONS, scene.sizes.seconds, tls=True).requests,
+    )
+
+
 def _many(scene: Scene, subject: Subject) -> Work:
     messages = [subject.get(f"{SMALL}-{number}") for number in range(_KEYS)]
     return _requests(scene, subject, f"GET {SMALL} of {_KEYS} keys", messages)
@@ -302,6 +318,16 @@ ROWS: dict[str, Row] = {
         "4 KiB GET, link, `--workers 2` / one process",
         lambda s: _gets(s, replace(s.two_workers.by_link(), name="two workers")),
         lambda s: _gets(s, _link(s)),
+    ),
+    "get4k-closing": Row(
+        "4 KiB GET, link, a connection each / njs",
+        lambda s: _gets_closing(s, _link(s)),
+        lambda s: _gets_closing(s, s.njs),
+    ),
+    "get4k-tls-downstream": Row(
+        "4 KiB GET, link, TLS downstream / nginx, which signs nothing",
+        lambda s: _gets_over_tls(s, s.over_tls("downstream")),
+        lambda s: _gets_over_tls(s, s.nginx["downstream"]),
     ),
     "put4k": Row(
         "4 KiB PUT, SigV4 with its SHA-256 / njs",

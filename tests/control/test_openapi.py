@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from openapi_spec_validator import validate
 
+from gateway.control import rows
 from gateway.control.openapi import describe
 from gateway.control.rows import ROWS
 from tests.control.desk import ADMIN, POLICY, Desk, serving
@@ -22,6 +24,17 @@ async def test_the_document_is_valid(desk: Desk) -> None:
     validate(document)
     assert document["openapi"] == "3.1.0"
     assert document == describe(ROWS, "0")
+
+
+async def test_nobody_waits_while_it_is_written(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event loop goes on meanwhile: anybody may ask for the document, and its first writing takes long."""
+    written_in: list[int] = []
+    monkeypatch.setattr(rows, "describe", lambda *_: {"thread": written_in.append(threading.get_ident())})
+    rows._write_description.cache_clear()
+    assert 200 == (await desk.ask("GET", "/v1/openapi.json")).status
+    rows._write_description.cache_clear()
+    assert 1 == len(written_in)
+    assert threading.get_ident() not in written_in
 
 
 @pytest.fixture
