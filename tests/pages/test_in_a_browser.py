@@ -249,6 +249,18 @@ def test_a_right_to_left_language_is_mirrored(browser: Browser, shown: str) -> N
     assert [True, False] == places
 
 
+@pytest.mark.parametrize("sample", ["folder", "folder-grid"])
+def test_a_name_that_cannot_be_broken_stays_in_its_place(browser: Browser, shown: str, sample: str) -> None:
+    """Marks without end upon one letter have no place for a break: what is too wide is cut off, and covers nothing."""
+    page, _ = opened(browser, f"{shown}/plain/{sample}", "phone")
+    page.locator(".name a, .grid a").nth(2).evaluate("one => one.append('Z' + '\\u0334\\u0353\\u036f'.repeat(99))")
+    page.evaluate("document.styleSheets[0].insertRule('.name a, .grid a { white-space: nowrap }')")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    places = "all => all.map((one) => [getComputedStyle(one).overflowX, one.getBoundingClientRect().right < 320])"
+    assert {("clip", True)} == set(map(tuple, page.locator("td.name, .grid li").evaluate_all(places)))
+    page.context.close()
+
+
 def test_thousands_of_files_do_not_stop_the_page(browser: Browser, shown: str) -> None:
     """Their rows come in pieces: a page that is given many files answers between them, and shows each in the end."""
     page, complaints = opened(browser, f"{shown}/plain/upload", "desktop")
