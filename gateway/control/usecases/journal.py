@@ -47,8 +47,8 @@ class Journal:
             self.tell(event)
         try:
             await self.ledger.audit(*events)
-        except DependencyDown:
+        except DependencyDown as down:
             if self.required():
                 raise
             for event in events:
-                _log.exception("audit event lost: %s %s %s", event.actor, act, event.target)
+                _log.error("audit event lost: %s %s %s: %s", event.actor, act, event.target, down.detail)
