@@ -14,14 +14,14 @@ from typing import IO, Any
 import click
 
 from gateway.cli.client import control
-from gateway.cli.output import Exit, fail, json_option, print_json, say
+from gateway.cli.output import Commands, Exit, fail, json_option, print_json, say
 from gateway.core.record import TrailHead
 from gateway.core.trail import Inspection, entry_of, head_of
 
 _SHOWN = 20
 
 
-@click.group()
+@click.group(cls=Commands)
 def audit() -> None:
     """Export and verify the audit trail, export records."""
 

@@ -19,13 +19,13 @@ from gateway.cli.contexts import (
     read_contexts,
     warn_of_clear,
 )
-from gateway.cli.output import Exit, fail, json_option, print_json, print_table, say
+from gateway.cli.output import Commands, Exit, fail, json_option, print_json, print_table, say
 from gateway.cli.sign_ins import has_sign_in, remove_sign_in
 
 _FILE = click.Path(exists=True, dir_okay=False, resolve_path=True, path_type=Path)
 
 
-@click.group()
+@click.group(cls=Commands)
 def context() -> None:
     """Name several gateways, and choose between them.
 

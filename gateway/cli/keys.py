@@ -15,6 +15,7 @@ from gateway.cli.client import control, escape_segment
 from gateway.cli.lists import list_options, print_list, read_list
 from gateway.cli.options import build_members, build_scopes, key_options
 from gateway.cli.output import (
+    Commands,
     Exit,
     format_approval,
     format_end,
@@ -32,7 +33,7 @@ from gateway.cli.values import check_key_id, check_key_name
 from gateway.core.units import instant
 
 
-@click.group()
+@click.group(cls=Commands)
 def key() -> None:
     """Create, show, change and revoke keys for apps, and seal what is stored anew."""
 

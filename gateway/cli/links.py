@@ -17,6 +17,7 @@ from gateway.cli.lists import list_options, print_list, read_list
 from gateway.cli.open_link import open_link
 from gateway.cli.options import build_members, link_options, read_password
 from gateway.cli.output import (
+    Commands,
     fail,
     format_approval,
     format_end,
@@ -39,7 +40,7 @@ _UPLOAD_WITHIN: Final = 3600
 """Seconds that the one-use upload link of `link create --file` lives."""
 
 
-@click.group()
+@click.group(cls=Commands)
 def link() -> None:
     """Create, show, change and revoke links."""
 

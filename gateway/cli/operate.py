@@ -10,12 +10,12 @@ from typing import Any
 import click
 
 from gateway.cli.client import control, escape_segment
-from gateway.cli.output import json_option, print_json, print_table, say, tell
+from gateway.cli.output import Commands, json_option, print_json, print_table, say, tell
 from gateway.cli.values import SPAN
 from gateway.core.units import duration
 
 
-@click.group()
+@click.group(cls=Commands)
 def backend() -> None:
     """List backends, take one out of use and back."""
 

@@ -26,6 +26,9 @@ from gateway.core.units import format_duration, instant
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
+_WHOLE: Final = 1000
+
+
 class Exit(IntEnum):
     """What the process ends with."""
 
@@ -61,6 +64,15 @@ Environment:
 Completion (bash; zsh and fish likewise):
   eval "$(gateway completion bash)"
 """
+
+
+class Commands(click.Group):
+    """Commands below one name. Its help tells each by its whole first sentence, where click would cut it short."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            told = [(name, self.commands[name].get_short_help_str(_WHOLE)) for name in self.list_commands(ctx)]
+            formatter.write_dl(told)
 
 
 def fail(message: str, code: Exit = Exit.FAILED) -> NoReturn:

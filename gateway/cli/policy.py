@@ -12,11 +12,11 @@ from typing import Any
 import click
 
 from gateway.cli.client import control
-from gateway.cli.output import Exit, fail, json_option, print_json, print_table, tell
+from gateway.cli.output import Commands, Exit, fail, json_option, print_json, print_table, tell
 from gateway.cli.values import SIZE, config_option, find_token
 
 
-@click.group()
+@click.group(cls=Commands)
 def policy() -> None:
     """Explain and test decisions."""
 
@@ -32,7 +32,7 @@ def policy() -> None:
 @click.option("--holder", metavar="ADDRESS", help="As if who comes to the link WHO had proved to have this address.")
 @json_option
 def explain(who: str, do: str, on: str, *, groups: tuple[str, ...], as_json: bool, **as_if: str | None) -> None:
-    """Say why WHO would be allowed, or refused, to DO something ON a place: all reasons.
+    """Say why WHO would be allowed, or refused, to DO something at BUCKET/KEY: all reasons.
 
     WHO is a principal, or a link or key: by its id, its URL, its access key id. DO is an action (read, list, write,
     delete, share, sign) or an S3 operation.

@@ -20,7 +20,7 @@ from typing import Any, Final, NoReturn
 import click
 
 from gateway.cli.client import Control, control
-from gateway.cli.output import Exit, fail, say
+from gateway.cli.output import Commands, Exit, fail, say
 from gateway.cli.values import SPAN
 from gateway.core.reasons import DependencyDown
 from gateway.core.units import duration, format_instant
@@ -35,7 +35,7 @@ _AGAIN: Final = 5.0
 Asking = Callable[..., dict[str, Any]]
 
 
-@click.group()
+@click.group(cls=Commands)
 def revocations() -> None:
     """Write the revocation list for gateways that follow a file."""
 

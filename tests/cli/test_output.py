@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from gateway.cli import output
 from gateway.cli.output import (
+    Commands,
     Exit,
     Progress,
     fail,
@@ -49,6 +50,15 @@ def test_exit_codes_are_the_documented_ones():
     for code in Exit:
         assert f"\n  {int(code)}  " in output.EPILOG
     assert [int(code) for code in Exit] == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("kind", [Commands, click.Group])
+def test_each_command_is_told_by_its_whole_sentence(kind):
+    """However narrow the terminal. Control: click's own groups cut it short."""
+    sentence = "Say why somebody would be allowed, or refused, to do something at a place: all reasons"
+    group = kind(commands=[click.Command("explain", help=f"{sentence}.\n\nAnd more.")])
+    told = " ".join(CliRunner().invoke(group, ["--help"]).output.partition("Commands:")[2].split())
+    assert (kind is Commands, kind is not Commands, False) == (sentence in told, "..." in told, "And more" in told)
 
 
 def test_json_for_a_pipe_is_one_line():
