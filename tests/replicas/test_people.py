@@ -45,6 +45,7 @@ class Scene:
             "GATEWAY_URL": self.pair.gateways[0].control,
             "GATEWAY_CONFIG_DIR": str(self.config),
             "PATH": "/usr/bin:/bin",
+            **over_tls.program_variables(),
         }
         command = [sys.executable, "-m", "gateway", *arguments]
         return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -30,6 +30,7 @@ __all__ = [
     "gateway_variables",
     "listener",
     "pass_on",
+    "program_variables",
     "scheme",
     "store_entry",
     "trust",
@@ -69,7 +70,12 @@ def pass_on() -> None:
     """Have the processes that are started from here on do as this one, and programs trust the certificate."""
     if _trust is not None:
         os.environ[_DIRECTORY] = str(_trust.cert.parent)
-        os.environ.update(dict.fromkeys(_TRUSTED_BY, str(_trust.cert)))
+        os.environ.update(program_variables())
+
+
+def program_variables() -> dict[str, str]:
+    """What a program of somebody else's is told by its environment."""
+    return {} if _trust is None else dict.fromkeys(_TRUSTED_BY, str(_trust.cert))
 
 
 def trust() -> Trust | None:
