@@ -73,6 +73,19 @@ def test_programs_that_read_an_index_fetch_the_whole_folder(
     assert _FILES == {name: (tmp_path / "got" / name).read_bytes() for name in _FILES}
 
 
+@pytest.mark.parametrize(("told", "kept"), [(("--default-page=.list",), True), ((), False)])
+def test_wget_keeps_an_index_of_the_folders_own_if_it_is_told_to(
+    weed: Place, run: Run, tmp_path: Path, told: tuple[str, ...], kept: bool
+) -> None:
+    """By the option that docs/links.md names; else a list stands in the place of the file (which is the control)."""
+    weed.put("site/index.html", b"own")
+    weed.put("site/page.html", b"page")
+    url = weed.link(prefix="site/").url
+    run("wget", "-q", "-e", "robots=off", *told, "-m", "-np", "-nH", "--cut-dirs=2", "-P", "got", f"{url}/")
+    assert b"page" == (tmp_path / "got" / "page.html").read_bytes()
+    assert kept == (b"own" == (tmp_path / "got" / "index.html").read_bytes())
+
+
 def test_apt_takes_a_folder_for_a_repository(place: Place, run: Run, tmp_path: Path) -> None:
     """It names what it wants by `./Packages`."""
     place.put("repo/Packages", b"Package: a-link\nVersion: 1.0\nArchitecture: all\nFilename: ./a.deb\nSize: 3\n")
