@@ -1181,7 +1181,7 @@ NOT_COUNTED = {
         wire.sig.credentials:SigV2Header wire.sig.credentials:SigV2Query wire.sig.credentials:SigV4Header
         wire.sig.credentials:SigV4Query wire.s3.documents:CopyResult wire.sig.post_policy:SigV2Form wire.sig.post_policy:SigV4Form
         wire.s3.listing:Found wire.s3.listing:Listing wire.s3.multipart:Part wire.s3.multipart:PartsListing wire.s3.multipart:Destination wire.s3.operations:Shape
-        wire.s3.listing:Entry pages.languages:Language wire.replies:Reply wire.sig.sigv4:Verified core.attempt:Attempt
+        wire.s3.listing:Entry pages.languages:Language wire.replies:Reply wire.replies:RefusalDetails wire.sig.sigv4:Verified core.attempt:Attempt
         server.request:Pieces
     """,
 }
