@@ -1167,7 +1167,7 @@ NOT_COUNTED = {
     """,
     _CONSTANT: """
         wire.s3.response_headers:asks_download wire.s3.digests:whole_sha256 wire.s3.digests:repr_digest
-        wire.http.answer_head:has_no_body wire.s3.calls:require_version wire.sig.checksums:register_crc wire.s3.operations:methods_of
+        wire.http.answer_head:has_no_body wire.s3.calls:require_version wire.sig.checksums:register_crc wire.sig.checksums:register_xxhash wire.http.date:told_wait core.attempt:read_network wire.s3.operations:methods_of
         pages.languages:languages wire.replies:retry_after_field wire.replies:store_reason
         wire.replies:title_of wire.sig.sigv4:SigningKey wire.sig.sigv4:SigningKeys wire.sig.credentials:is_digest wire.sig.sigv4:require_fresh wire.links.tus:expires_field wire.links.tus_state:lease_key
         wire.links.tus_state:new_upload wire.s3.multipart:part_size wire.s3.documents:page_size core.token:access_key_id core.token:grant_id
