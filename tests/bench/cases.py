@@ -166,6 +166,12 @@ CASES: dict[str, Case] = {
         lambda place: _by_session(place, _POLICY_OF_NETWORK), once=True
     ),
     "GET 4 KiB, link's credentials, signed anew": Case(_by_link_credentials, once=True),
+    "GET 4 KiB, new keys of a folder's link": Case(
+        lambda place: [plain("GET", f"{place.folder}/{SMALL}-n{number}") for number in range(_KEYS)], once=True
+    ),
+    "GET 4 KiB, SigV4, new keys": Case(
+        lambda place: [signed("GET", place.key(f"{SMALL}-n{number}"), place.pair) for number in range(_KEYS)], once=True
+    ),
     "GET 4 KiB, presigned": Case(lambda place: [plain("GET", presigned("GET", place.key(f"{SMALL}-a"), place.pair))]),
     "PUT 4 KiB, link": Case(lambda place: _put_link(place, SMALL)),
     "PUT 4 KiB, SigV4": Case(lambda place: [signed("PUT", place.key(f"{SMALL}-p"), place.pair, os.urandom(SMALL))]),
