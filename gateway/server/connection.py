@@ -7,8 +7,8 @@ Laws: a body is bytes, never decompressed (T3). The next request is not looked a
 ended. A request whose end is in doubt, or whose body was not read, is the last of its connection. A connection that
 sends no whole head in time is closed (T4, promise 5). A client that ends its side behind a whole request may still read
 (RFC 9112, 9.6: `nc -N`, tools of HTTP/1.0): it gets its answer, and whoever has left instead is found out by sending.
-Over TLS, where the event loops know no half of a connection, it is taken to have gone. What came whole with a body is
-done all the same.
+Where nothing is there to be sent in the midst of an answer, and over TLS or a Unix socket, which know no half of a
+connection or count nothing, it is taken to have gone. What came whole with a body is done all the same.
 """
 
 from __future__ import annotations
@@ -36,13 +36,6 @@ from gateway.server.sending import (
 from gateway.splice.lending import Lending, flush, may_be_lent
 from gateway.wire.http.answer_head import CONTINUE, answer_head
 
-READ_SIZE: Final = 262144
-"""Bytes of one read that a task waits for. The cost of a read is that of many bytes, so few large ones are cheaper."""
-
-FIRST_READ_SIZE: Final = 16384
-"""Bytes of one read that no task waits for yet: a head, and the beginning of a body. No more is read then, so that
-waiting clients hold little memory."""
-
 _WRITE_HIGH: Final = 64 * 1024
 _HELD_LIMIT: Final = 64 * 1024
 _PIECE: Final = 4096
@@ -62,6 +55,7 @@ class Connection(asyncio.BufferedProtocol):
         "_arrival",
         "_broken_off",
         "_closing",
+        "_confirmed",
         "_drained",
         "_ended",
         "_half",
@@ -95,6 +89,7 @@ class Connection(asyncio.BufferedProtocol):
         self._closing: asyncio.TimerHandle | None = None
         self._reading = True
         self._served = self._last = self._ended = self._half = self.answered = False
+        self._confirmed = 0  # bytes, when the clock last looked at a client that has ended its side
         self._since: float | None = None
         self.peer: Address | None = None
 
@@ -136,7 +131,7 @@ class Connection(asyncio.BufferedProtocol):
         """The client sends nothing more; whether it gets what it has asked for whole."""
         arrival = self._arrival
         asked = bool(self._held) if arrival is None else arrival.body.whole
-        self._half = asked and self._closing is None and not self.encrypted
+        self._half = asked and self._closing is None and self.peer is not None and not self.encrypted
         return self._half
 
     def pause_writing(self) -> None:
@@ -384,20 +379,24 @@ class Connection(asyncio.BufferedProtocol):
 
     def check(self, now: float) -> None:
         """Called by the listener's clock: close what has been waited for too long."""
-        if self._half:
-            self._try_half()
+        if self._half and self._transport is not None and self._arrival is not None:
+            self._try_half(self._transport, self._arrival)
         if self._since is None:
             return
         idle = self._served and not self.heads.begun
         if now - self._since > (_KEEP_ALIVE if idle else self.host.head_seconds):
             self.abort()
 
-    def _try_half(self) -> None:
-        """Find out whether a client that has ended its side, and waits for the head of its answer, is still there: the
-        kernel of one that is not refuses whatever comes. All clients of HTTP/1.1 skip an interim answer, and even old
-        ones this one (RFC 9110, 15.2)."""
-        arrival = self._arrival
-        if arrival is not None and not self.answered and arrival.version >= (1, 1) and self._drained is None:
+    def _try_half(self, stream: asyncio.Transport, arrival: IncomingRequest) -> None:
+        """Find out whether a client that has ended its side is still there: the kernel of one that is not refuses
+        whatever comes. Before the head of an answer that can be an interim answer, which all clients of HTTP/1.1 skip,
+        even old ones this one (RFC 9110, 15.2). Behind it only more of the answer can: who has confirmed all that was
+        sent, and between two turns of the clock was sent nothing, is taken to have left."""
+        if self.answered:
+            before, self._confirmed = self._confirmed, acknowledged(stream)
+            if before == self._confirmed and not self.unacknowledged:
+                self.reset()
+        elif arrival.version >= (1, 1) and self._drained is None:
             self.allow_body()
 
     def close_when_idle(self) -> None:

@@ -16,7 +16,7 @@ from mmap import mmap
 from typing import Final, Protocol
 
 from gateway.core.attempt import Address
-from gateway.server.connection import FIRST_READ_SIZE, READ_SIZE, Connection
+from gateway.server.connection import Connection
 from gateway.server.head import KnownHeads
 from gateway.server.request import IncomingRequest
 from gateway.server.sending import bound_sending
@@ -24,6 +24,14 @@ from gateway.server.tls import ListenerContext
 from gateway.wire.http.date import http_date
 
 _BACKLOG: Final = 1024
+
+READ_SIZE: Final = 262144
+"""Bytes of one read that a task waits for. The cost of a read is that of many bytes, so few large ones are cheaper."""
+
+FIRST_READ_SIZE: Final = 16384
+"""Bytes of one read that no task waits for yet: a head, and the beginning of a body. No more is read then, so that
+waiting clients hold little memory."""
+
 _LONGEST_TICK: Final = 1.0
 _PROXY_PROTOCOL: Final = (b"PROXY ", b"\r\n\r\n\x00\r\nQUIT\n")
 """How its versions 1 and 2 begin (haproxy's doc/proxy-protocol.txt, 2.1 and 2.2)."""

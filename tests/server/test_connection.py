@@ -9,6 +9,7 @@ import pytest
 
 from gateway.core.request import Action
 from gateway.server import connection as room
+from gateway.server.listener import FIRST_READ_SIZE
 from gateway.server.request import IncomingBody, IncomingRequest
 from tests.data.harness import Rig, request, running
 from tests.data.raw_client import RawClient
@@ -195,12 +196,12 @@ async def _most_held(rig: Rig) -> int:
 
 async def test_requests_that_are_sent_ahead_wait_outside(rig: Rig) -> None:
     """However many come at once, a bounded number of their bytes waits here."""
-    assert room._HELD_LIMIT + room.FIRST_READ_SIZE >= await _most_held(rig)
+    assert room._HELD_LIMIT + FIRST_READ_SIZE >= await _most_held(rig)
 
 
 async def test_control_of_what_waits_outside(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the bound, all that was sent waits here."""
-    bound = room._HELD_LIMIT + room.FIRST_READ_SIZE
+    bound = room._HELD_LIMIT + FIRST_READ_SIZE
     monkeypatch.setattr(room, "_HELD_LIMIT", 1 << 30)
     assert bound < await _most_held(rig)
 
@@ -301,3 +302,42 @@ async def test_who_has_left_is_found_out_while_the_store_is_slow() -> None:
             await asked.wait()
         assert "client_gone" == (await hasty.recorded(1))[0].reason
         assert 0 == hasty.store.open_now
+
+
+@pytest.mark.both_loops
+@not_over_tls
+@pytest.mark.parametrize("stays", [True, False])
+async def test_who_has_left_is_found_out_in_the_midst_of_an_answer(stays: bool) -> None:
+    """Nothing can be sent while the store is silent: after two turns of the clock, whoever has ended their side is
+    taken to have left, and cannot take what came for the whole. Who has not ended it is waited for."""
+    async with running(head_seconds=0.2) as hasty:
+        silence = asyncio.Event()
+        hasty.store.script(Scripted(200, {}, [b"x" * 1000, silence], length=500_000))
+        token = await hasty.link()
+        async with hasty.client() as client:
+            await client.send(request("GET", f"/s/{token}"))
+            assert 200 == (await client.head()).status
+            await client.rest_of(1000)
+            if stays:
+                await asyncio.sleep(0.3)
+                assert 1 == hasty.store.open_now
+                return
+            client.sock.shutdown(socket.SHUT_WR)
+            assert "client_gone" == (await hasty.recorded(1))[0].reason
+            await client.rest()
+            assert client.reset
+        assert 0 == hasty.store.open_now
+
+
+@pytest.mark.both_loops
+@not_over_tls
+async def test_who_reads_slowly_after_the_end_of_their_side_has_not_left() -> None:
+    """What was sent and is not confirmed is on its way to somebody."""
+    async with running(head_seconds=0.2) as hasty:
+        hasty.store.hold("inside/a.txt", b"x" * 16 * 1024**2)
+        async with hasty.client() as client:
+            await _asked_and_ended(client, request("GET", f"/s/{await hasty.link()}"))
+            assert 200 == (await client.head()).status
+            await asyncio.sleep(0.4)
+            assert 16 * 1024**2 == len(await client.rest())
+        assert not client.reset
