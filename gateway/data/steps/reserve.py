@@ -7,8 +7,9 @@ Laws: bytes are reserved before they move, so no more than reserved ever move. W
 it reserved or is refused before the first byte: the first ones come through. A range that does not fit beside what
 others of its use have reserved (players and download managers ask for more than they take) gets a piece at a time of
 what they leave, and waits for it a while; those that begin within the object may together move something more than
-the use's cap, since a player that seeks takes more than it shows. Running requests are reported to the store every
-quarter of a reservation's time.
+the use's cap, since a player that seeks takes more than it shows. Who has had all that their use may move goes on with
+the next, where the grant has one: programs behind one address share a use, and an office of them is no fault. Running
+requests are reported to the store every quarter of a reservation's time.
 """
 
 from __future__ import annotations
@@ -18,7 +19,15 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.core.grant import Grant, GrantKind
-from gateway.core.lease import RESERVED_SECONDS, LeaseStore, Reservation, Room, Settlement, cap_of_use
+from gateway.core.lease import (
+    LEASE_WINDOW,
+    RESERVED_SECONDS,
+    LeaseStore,
+    Reservation,
+    Room,
+    Settlement,
+    cap_of_use,
+)
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.request import TRANSFERS
 from gateway.data.shielded import shield
@@ -28,6 +37,8 @@ from gateway.data.steps.reserve_intake import settle_received
 _PIECE: Final = 1024 * 1024
 _PAUSE: Final = 0.25
 _TRIES: Final = 80
+_MOST_USES: Final = 16
+"""How many uses of one object those who share them take within an hour: each is looked at to find one with room."""
 
 
 async def open_lease(leases: LeaseStore, permit: Permit, grant: Grant, key: str, window: float) -> None:
@@ -86,10 +97,36 @@ async def claim(
         room = await shield(_reserve(leases, permit, grant, wanted, cap))
         if room is Room.HELD:
             await permit.pause(_PAUSE)
+    if room is not Room.TAKEN and cap is not None and _may_take_another(permit, grant):
+        room = await _take_another(leases, permit, grant, wanted, cap)
     if room is not Room.TAKEN:
         state = "is spent" if room is Room.SPENT else "is reserved by what runs already"
         raise Refused(Reason.USED_UP, f"what the grant, or this use of it, may move {state}")
     return wanted
+
+
+def _may_take_another(permit: Permit, grant: Grant) -> bool:
+    """Whether a request may go on with another use than the one it was let in by: of a grant that has several, before
+    its first byte. What acts by a link's credentials has the one that they are."""
+    several = grant.uses is not None and grant.uses > 1 and not grant.once
+    return several and permit.credentials is None and not permit.reserved
+
+
+async def _take_another(leases: LeaseStore, permit: Permit, grant: Grant, wanted: int, cap: int) -> Room:
+    """Reserve in the first of the later uses that has room; one that was taken in vain is given back.
+
+    Raises:
+        Refused: USED_UP.
+    """
+    first, room = permit.reservation, Room.SPENT
+    for number in range(2, _MOST_USES + 1):
+        if room is Room.TAKEN or first is None or (number > 2 and permit.lease is not None and permit.lease.fresh):
+            break  # where there is none in a new use, it is the bytes of all that are spent
+        await shield(leases.give_back(permit.reservation or first))
+        permit.reservation = None
+        await shield(open_lease(leases, permit, grant, f"{first.key}+{number}", LEASE_WINDOW))
+        room = await shield(_reserve(leases, permit, grant, wanted, cap))
+    return room
 
 
 def _cap_of(permit: Permit, grant: Grant, size: int, *, seeks: bool) -> int | None:

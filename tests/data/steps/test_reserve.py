@@ -168,6 +168,45 @@ async def test_what_a_player_may_move_more_is_bounded(
     assert (1, 4 * SIZE) == (await rig.used(grant), await rig.moved(grant))
 
 
+async def test_who_has_had_all_of_a_use_goes_on_with_the_next(rig: Rig) -> None:
+    """Programs behind one address share a use, each of which is three whole downloads: an office is not refused while
+    uses are left. Ranges and whole downloads alike; what is refused at the end has taken nothing."""
+    rig.store.hold("inside/a.txt", BODY)
+    token, grant = await rig.granted(uses=3)
+    got = [(await rig.fetch(token)).status for _ in range(4)]
+    assert ([200] * 4, 2) == (got, await rig.used(grant))
+    got += [(await rig.fetch(token, Range="bytes=0-")).status for _ in range(6)]
+    assert [200] * 4 + [206] * 5 + [410] == got
+    assert (3, 9 * SIZE) == (await rig.used(grant), await rig.moved(grant))
+
+
+async def test_many_at_once_have_as_many_uses_as_they_need(rig: Rig) -> None:
+    """Twenty whole downloads of one client at once take seven uses and leave the rest to others."""
+    rig.store.hold("inside/a.txt", BODY)
+    token, grant = await rig.granted(uses=9)
+    got = await downloads(rig, token, 20)
+    assert ({BODY}, 7) == ({one.body for one in got}, await rig.used(grant))
+
+
+async def test_no_use_is_taken_where_the_bytes_are_spent(rig: Rig) -> None:
+    """The next use has no more of them: it is given back, and whoever is refused has taken none."""
+    rig.store.hold("inside/a.txt", BODY)
+    token, grant = await rig.granted(uses=9, budget=4 * SIZE + 5)
+    assert [200] * 4 + [410] * 2 == [(await rig.fetch(token)).status for _ in range(6)]
+    await rig.settled()
+    assert (2, 4 * SIZE) == (await rig.used(grant), await rig.moved(grant))
+
+
+async def test_what_one_client_takes_within_the_hour_is_bounded(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of its uses is looked at for room: so it may take so many and no more, and others what is left."""
+    monkeypatch.setattr(reserve, "_MOST_USES", 2)
+    rig.store.hold("inside/a.txt", BODY)
+    token, grant = await rig.granted(uses=9)
+    assert [200] * 6 + [410] == [(await rig.fetch(token)).status for _ in range(7)]
+    assert 200 == (await rig.fetch(token, User_Agent="another")).status
+    assert 3 == await rig.used(grant)
+
+
 async def test_nothing_is_reserved_for_a_look(rig: Rig, once: tuple[str, Grant], monkeypatch) -> None:
     """HEAD, a matching condition and pages need no room, even while all of it is taken."""
     token, _ = once
