@@ -492,7 +492,8 @@ class ClientExchange:
             and not self._connection.host.draining
             and (length is not None or self._chunked or self._bodiless)
         )
-        told = None if self._kept == modern else "keep-alive" if self._kept else "close"
+        # Every answer is one of HTTP/1.1, where silence is a connection that is kept, whoever asked (RFC 9112, 9.3).
+        told = "close" if not self._kept else None if modern else "keep-alive"
         head = answer_head(
             status,
             headers,

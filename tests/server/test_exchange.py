@@ -195,6 +195,35 @@ async def test_the_declared_length_is_what_is_sent(rig: Rig) -> None:
         assert b"" == await client.receive()
 
 
+@pytest.mark.parametrize(
+    ("version", "asked", "told"),
+    [
+        ("0.9", "keep-alive", "close"),
+        ("1.0", None, "close"),
+        ("1.0", "close", "close"),
+        ("1.0", "keep-alive", "keep-alive"),
+        ("1.1", None, None),
+        ("1.1", "keep-alive", None),
+        ("1.1", "close", "close"),
+    ],
+)
+async def test_whether_another_request_may_follow_is_told(
+    rig: Rig, version: str, asked: str | None, told: str | None
+) -> None:
+    """Every answer is one of HTTP/1.1, where silence is a connection that is kept, so each last one says `close`."""
+    rig.store.hold("inside/a.txt", b"hello")
+    sent = f"GET /s/{await rig.link()} HTTP/{version}\r\nHost: gw\r\n"
+    sent += "" if asked is None else f"Connection: {asked}\r\n"
+    async with rig.client() as client:
+        await client.send(f"{sent}\r\n".encode())
+        assert told == (await client.answer()).header("connection")
+        if told == "close":
+            assert b"" == await client.rest()
+        else:
+            await client.send(f"{sent}\r\n".encode())
+            assert b"hello" == (await client.answer()).body
+
+
 async def test_who_serves_is_not_told(rig: Rig) -> None:
     """No library and no version in any answer."""
     rig.store.hold("inside/a.txt", b"hello")
