@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.clients.install import program
 from tests.e2e.firefox import Firefox, firefox
 from tests.e2e.place import Place
+from tests.servers import over_tls
 from tests.servers.gateway import RunningGateway, gateway_before
 from tests.servers.process import free_ports
 from tests.servers.store import RunningStore
@@ -70,7 +71,8 @@ def run(tmp_path: Path) -> Run:
         if not first.exists():
             require(str(first := Path(command[0])))
         options = {"capture_output": True, "text": True, "timeout": 100, "cwd": tmp_path} | options
-        return subprocess.run([str(part) for part in (first, *command[1:])], check=check, **options)
+        parts = (first, *over_tls.program_options(first.name), *command[1:])
+        return subprocess.run([str(part) for part in parts], check=check, **options)
 
     return call
 
@@ -80,9 +82,9 @@ def browser() -> Iterator[Browser]:
     """A real one. Not for the whole session: its driver keeps an event loop, which asynchronous tests would meet."""
     require("chromium")
     with sync_playwright() as driver:
-        chromium = driver.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"] if os.geteuid() == 0 else []
-        )
+        options = ["--no-sandbox"] if os.geteuid() == 0 else []
+        options += ["--ignore-certificate-errors"] if over_tls.trust() is not None else []
+        chromium = driver.chromium.launch(executable_path=shutil.which("chromium"), args=options)
         yield chromium
         chromium.close()
 

@@ -30,6 +30,7 @@ __all__ = [
     "gateway_variables",
     "listener",
     "pass_on",
+    "program_options",
     "program_variables",
     "scheme",
     "store_entry",
@@ -39,6 +40,13 @@ __all__ = [
 _DIRECTORY: Final = "OVER_TLS_DIRECTORY"
 _TRUSTED_BY: Final = ("SSL_CERT_FILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 """The variables by which programs and libraries are told of an authority."""
+
+_TRUSTED_AS: Final = {
+    "aria2c": "--ca-certificate=",
+    "apt-get": "-oAcquire::https::CAInfo=",
+    "wget": "--ca-certificate=",
+}
+"""The options of those that heed no variable."""
 
 CUT: Final = (ConnectionResetError, ssl.SSLEOFError)
 """What a blocking reader sees of a reset; over TLS, Python before 3.12.3 takes it for an end unannounced."""
@@ -64,6 +72,7 @@ def begin(directory: Path) -> None:
     """From now on everything that can be is encrypted, by a certificate that is made in this directory."""
     global _trust  # noqa: PLW0603 (an option of the whole run)
     _trust = Trust(*certificate(directory, "localhost"))
+    (directory / "rc").write_text(f'set ssl:ca-file "{_trust.cert}"\n')  # lftp's
 
 
 def pass_on() -> None:
@@ -75,7 +84,15 @@ def pass_on() -> None:
 
 def program_variables() -> dict[str, str]:
     """What a program of somebody else's is told by its environment."""
-    return {} if _trust is None else dict.fromkeys(_TRUSTED_BY, str(_trust.cert))
+    if _trust is None:
+        return {}
+    return dict.fromkeys(_TRUSTED_BY, str(_trust.cert)) | {"LFTP_HOME": str(_trust.cert.parent)}
+
+
+def program_options(program: str) -> list[str]:
+    """What it is told by the beginning of its command line."""
+    option = _TRUSTED_AS.get(program)
+    return [] if _trust is None or option is None else [f"{option}{_trust.cert}"]
 
 
 def trust() -> Trust | None:
