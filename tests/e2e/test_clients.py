@@ -24,6 +24,7 @@ from botocore.exceptions import ClientError
 
 from tests.e2e.conftest import Run
 from tests.e2e.place import Place, noise
+from tests.servers import over_tls
 
 
 def _client(place: Place, **changes: Any) -> Any:
@@ -175,8 +176,9 @@ def test_rclone_copies_a_tree(place: Place, run: Run, tmp_path: Path) -> None:
 def test_s3cmd_puts_lists_and_gets(place: Place, run: Run, tmp_path: Path) -> None:
     """s3cmd, which asks for the bucket's location first, works with path-style names."""
     key = place.gateway.api("POST", "/v1/keys", {"app": "tests"})
-    host = place.gateway.data.removeprefix("http://")
-    options = ("--no-ssl", f"--host={host}", f"--host-bucket={host}", "--config=/dev/null")
+    host = urlsplit(place.gateway.data).netloc
+    options = (f"--host={host}", f"--host-bucket={host}", "--config=/dev/null")
+    options += ("--no-ssl",) if over_tls.trust() is None else ("--ssl",)
     secrets = (f"--access_key={key['access_key_id']}", f"--secret_key={key['secret_access_key']}")
     (tmp_path / "up.bin").write_bytes(noise(30_000))
     run("s3cmd", *options, *secrets, "put", "up.bin", f"s3://{place.bucket}/cmd/up.bin")

@@ -116,7 +116,7 @@ def _broken(client: socket.socket) -> bool:
     """Whether the connection was reset instead of answered."""
     try:
         return not client.recv(1)
-    except ConnectionError:
+    except (ConnectionError, *over_tls.CUT):
         return True
 
 

@@ -44,6 +44,7 @@ _TRUSTED_BY: Final = ("SSL_CERT_FILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "C
 _TRUSTED_AS: Final = {
     "aria2c": "--ca-certificate=",
     "apt-get": "-oAcquire::https::CAInfo=",
+    "s3cmd": "--ca-certs=",
     "wget": "--ca-certificate=",
 }
 """The options of those that heed no variable."""
