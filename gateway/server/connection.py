@@ -29,6 +29,7 @@ from gateway.server.request import IncomingRequest
 from gateway.server.sending import (
     NOT_ACKNOWLEDGED,
     acknowledged,
+    close_once,
     forget_unsent,
     peer_of,
     waiting,
@@ -229,7 +230,7 @@ class Connection(asyncio.BufferedProtocol):
                 arrival.body.break_off()
             self._start(arrival)
         elif self._half and self._transport is not None:
-            self._transport.close()
+            close_once(self._transport)
 
     def _bound_held(self) -> None:
         """Read no more while much is held: one turn of the loop may read a socket many times."""
@@ -286,7 +287,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._closing is not None or self._transport.is_closing():
             return
         if self._last or (self._half and not self._held):
-            self._transport.close()
+            close_once(self._transport)
             return
         self._since = self.host.loop.time()
         if self._held:  # in a turn of its own: others come in between, however much was sent at once
@@ -358,7 +359,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._held.clear()
         if not lingering:
-            stream.close()
+            close_once(stream)
             return
         with suppress(NotImplementedError, OSError):  # not over TLS, and not if it has gone (asyncio)
             stream.write_eof()
@@ -403,7 +404,7 @@ class Connection(asyncio.BufferedProtocol):
         """Close now, or when the answer in work has ended."""
         self._last = True
         if self._arrival is None and self._transport is not None:
-            self._transport.close()
+            close_once(self._transport)
 
     def abort(self) -> None:
         self._ended = True

@@ -59,6 +59,12 @@ def _read_peer(name: str) -> tuple[Address, tuple[str, str]]:
     return address, address_texts(address)
 
 
+def close_once(stream: asyncio.Transport) -> None:
+    """Close what is not closing yet: asyncio's transport of TLS that is closed twice can no longer be aborted."""
+    if not stream.is_closing():
+        stream.close()
+
+
 def forget_unsent(stream: asyncio.Transport) -> int:
     """Have the end of the connection reset it, with linger 0; returns the bytes that will never have left."""
     unsent = waiting(stream, NOT_SENT)

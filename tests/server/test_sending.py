@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
+from pathlib import Path
 
-from gateway.server.sending import NOT_ACKNOWLEDGED, NOT_SENT, acknowledged, waiting
+import pytest
+
+from gateway.server.sending import NOT_ACKNOWLEDGED, NOT_SENT, acknowledged, close_once, waiting
+from tests.servers.certificate import certificate
 
 
 async def test_what_nobody_takes_is_counted_wherever_it_waits() -> None:
@@ -39,3 +44,32 @@ async def test_what_is_no_tcp_socket_has_its_transports_buffer() -> None:
     assert (stream.get_write_buffer_size(), 0) == (waiting(stream, 0x1), acknowledged(stream))
     far.close()
     stream.abort()
+
+
+@pytest.mark.both_loops
+async def test_what_is_closed_twice_can_be_aborted(tmp_path: Path) -> None:
+    """Over TLS, too: a gateway that ends meets connections that were told to close already."""
+    cert, key = certificate(tmp_path, "localhost")
+    ours, theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=str(cert))
+    ours.load_cert_chain(cert, key)
+    loop = asyncio.get_running_loop()
+    taken, lost = loop.create_future(), loop.create_future()
+
+    class Taking(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            taken.set_result(transport)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            lost.set_result(None)
+
+    server = await loop.create_server(Taking, "localhost", 0, ssl=ours)
+    port = server.sockets[0].getsockname()[1]
+    far, _ = await loop.create_connection(asyncio.Protocol, "localhost", port, ssl=theirs)
+    near = await taken
+    close_once(near)
+    close_once(near)
+    near.abort()
+    await lost
+    far.abort()
+    server.close()
+    await server.wait_closed()
