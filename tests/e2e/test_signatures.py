@@ -67,7 +67,7 @@ def _by_s3cmd(gateway: RunningGateway, app: str, key: str) -> tuple[int, str]:
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, cwd=Path("/"))
     assert "Signature=" in done.stdout
     assert "X-Amz" not in done.stdout
-    return _status(done.stdout.strip())
+    return _status(f"{urlsplit(gateway.data).scheme}:{done.stdout.strip().partition(':')[2]}")
 
 
 def _by_boto3(gateway: RunningGateway, app: str, key: str, version: str = "s3v4") -> tuple[int, str]:

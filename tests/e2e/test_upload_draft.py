@@ -131,7 +131,7 @@ def test_a_connection_that_is_cut_is_taken_up_again(weed: Place, file: Path, bod
     """By the client itself, three times in one upload."""
     link = weed.link(prefix=f"broken-{draft}/", actions=["write"])
     with CuttingProxy(int(weed.gateway.data.rpartition(":")[2])) as network:
-        address = link.url.replace(weed.gateway.data, f"http://127.0.0.1:{network.port}")
+        address = link.url.replace(weed.gateway.data.rpartition(":")[2], str(network.port))
         cutter = threading.Thread(target=_cut, args=(network, [4 * _MIB, 9 * _MIB, 14 * _MIB]))
         cutter.start()
         done = node(file, address, draft, RETRIES="[50, 100, 200, 400, 800]")
@@ -185,7 +185,7 @@ def test_another_gateway_goes_on(gateway: RunningGateway, weed: Place, body: byt
     log = gateway.directory / "other.log"
     with running(command, log, environ, gateway.directory) as other:
         await_port(data, other, log)
-        bases = [link.url, link.url.replace(gateway.data, f"http://127.0.0.1:{data}")]
+        bases = [link.url, link.url.replace(gateway.data.rpartition(":")[2], str(data))]
         begun = call("PUT", f"{bases[0]}/a.bin", Upload_Complete="?0")
         place, step = begun.getheader("Location") or "", 4 * _MIB
         for number, start in enumerate(range(0, len(body), step), 1):
@@ -210,7 +210,7 @@ def test_a_page_uploads_by_the_draft(weed: Place, browser: Browser, script: str,
     """tus-js-client in Chromium, its connection cut in the middle: the file is there, byte for byte."""
     link = weed.link(prefix=f"page-{draft}/", actions=["write"])
     with CuttingProxy(int(weed.gateway.data.rpartition(":")[2])) as network:
-        address = link.url.replace(weed.gateway.data, f"http://127.0.0.1:{network.port}")
+        address = link.url.replace(weed.gateway.data.rpartition(":")[2], str(network.port))
         page = browser.new_page()
         page.route("**/tus.html", lambda route: route.fulfill(body=_PAGE, content_type="text/html"))
         page.route("**/tus.js", lambda route: route.fulfill(body=script, content_type="text/javascript"))
