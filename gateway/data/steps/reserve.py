@@ -22,6 +22,7 @@ from gateway.core.grant import Grant, GrantKind
 from gateway.core.lease import (
     LEASE_WINDOW,
     RESERVED_SECONDS,
+    Lease,
     LeaseStore,
     Reservation,
     Room,
@@ -41,17 +42,18 @@ _MOST_USES: Final = 16
 """How many uses of one object those who share them take within an hour: each is looked at to find one with room."""
 
 
-async def open_lease(leases: LeaseStore, permit: Permit, grant: Grant, key: str, window: float) -> None:
+async def open_lease(leases: LeaseStore, permit: Permit, grant: Grant, key: str, window: float) -> Lease:
     """Take a use and, in the same step of the store, note that it is to be given back if the request brings nothing.
 
     Raises:
         Refused: USED_UP.
     """
     mine = Reservation(grant.id, key, permit.name)
-    permit.lease = await leases.open_lease(mine, grant.uses, permit.attempt.now, window)
-    if permit.lease is None:
+    permit.lease = lease = await leases.open_lease(mine, grant.uses, permit.attempt.now, window)
+    if lease is None:
         raise Refused(Reason.USED_UP, f"all {grant.uses} uses are taken")
     permit.reservation = mine
+    return lease
 
 
 def must_claim(permit: Permit) -> bool:
@@ -97,8 +99,9 @@ async def claim(
         room = await shield(_reserve(leases, permit, grant, wanted, cap))
         if room is Room.HELD:
             await permit.pause(_PAUSE)
-    if room is not Room.TAKEN and cap is not None and _may_take_another(permit, grant):
-        room = await _take_another(leases, permit, grant, wanted, cap)
+    first = permit.reservation
+    if room is not Room.TAKEN and cap is not None and first is not None and _may_take_another(permit, grant):
+        room = await _take_another(leases, permit, grant, first, wanted=wanted, cap=cap)
     if room is not Room.TAKEN:
         state = "is spent" if room is Room.SPENT else "is reserved by what runs already"
         raise Refused(Reason.USED_UP, f"what the grant, or this use of it, may move {state}")
@@ -112,20 +115,22 @@ def _may_take_another(permit: Permit, grant: Grant) -> bool:
     return several and permit.credentials is None and not permit.reserved
 
 
-async def _take_another(leases: LeaseStore, permit: Permit, grant: Grant, wanted: int, cap: int) -> Room:
+async def _take_another(
+    leases: LeaseStore, permit: Permit, grant: Grant, first: Reservation, *, wanted: int, cap: int
+) -> Room:
     """Reserve in the first of the later uses that has room; one that was taken in vain is given back.
 
     Raises:
         Refused: USED_UP.
     """
-    first, room = permit.reservation, Room.SPENT
+    room = Room.SPENT
     for number in range(2, _MOST_USES + 1):
-        if room is Room.TAKEN or first is None or (number > 2 and permit.lease is not None and permit.lease.fresh):
-            break  # where there is none in a new use, it is the bytes of all that are spent
         await shield(leases.give_back(permit.reservation or first))
         permit.reservation = None
-        await shield(open_lease(leases, permit, grant, f"{first.key}+{number}", LEASE_WINDOW))
+        lease = await shield(open_lease(leases, permit, grant, f"{first.key}+{number}", LEASE_WINDOW))
         room = await shield(_reserve(leases, permit, grant, wanted, cap))
+        if room is Room.TAKEN or lease.fresh:
+            break  # where a new use has no room, the bytes of all of them are spent
     return room
 
 

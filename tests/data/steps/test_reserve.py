@@ -188,13 +188,22 @@ async def test_many_at_once_have_as_many_uses_as_they_need(rig: Rig) -> None:
     assert ({BODY}, 7) == ({one.body for one in got}, await rig.used(grant))
 
 
-async def test_no_use_is_taken_where_the_bytes_are_spent(rig: Rig) -> None:
-    """The next use has no more of them: it is given back, and whoever is refused has taken none."""
+async def test_no_use_is_taken_where_the_bytes_are_spent(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next use has no more of them: it is given back, no further one is tried, and whoever is refused has taken
+    none."""
+    opened, open_lease = [], rig.state.leases.open_lease
+
+    async def counted(mine, uses, now, window):
+        opened.append(mine.key)
+        return await open_lease(mine, uses, now, window)
+
+    monkeypatch.setattr(rig.state.leases, "open_lease", counted)
     rig.store.hold("inside/a.txt", BODY)
     token, grant = await rig.granted(uses=9, budget=4 * SIZE + 5)
     assert [200] * 4 + [410] * 2 == [(await rig.fetch(token)).status for _ in range(6)]
     await rig.settled()
     assert (2, 4 * SIZE) == (await rig.used(grant), await rig.moved(grant))
+    assert {"", "2", "3"} >= {key.partition("+")[2] for key in opened}
 
 
 async def test_what_one_client_takes_within_the_hour_is_bounded(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
