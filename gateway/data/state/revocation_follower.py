@@ -5,15 +5,17 @@ both.
 
 Laws: the view is fresh only when the feed itself said that nothing is missing. Everything else lets it age, and past
 `MAX_VIEW_AGE` nothing is decided on it: nothing new begins, and `guard` has ended what runs. What another process of
-this host has read already is read before anything more is decided here. A feed that no longer has what was read of it
-last (its store was restored, or failed over with a loss) gives the same serials again, and may have given more by the
-time that it is asked: so it is read again from its beginning, and what was revoked before stays so here.
+this host has read already is read here as soon as it says so, and before anything more is decided. A feed that no
+longer has what was read of it last (its store was restored, or failed over with a loss) gives the same serials again,
+and may have given more by the time that it is asked: so it is read again from its beginning, and what was revoked
+before stays so here.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final, Protocol
 
 import structlog
@@ -46,6 +48,10 @@ class Neighbours(Protocol):
 
     def newest(self) -> int:
         """The greatest serial that any of them, or this one, has announced."""
+        ...
+
+    async def wait_for_news(self) -> None:
+        """Return once one of them has announced something new since the last time."""
         ...
 
 
@@ -175,6 +181,19 @@ class RevocationFollower:
 
     async def run(self) -> None:
         """Follow until cancelled. A feed that is down lets the view age; it is asked again and again."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow())
+            if self._neighbours is not None:
+                group.create_task(self._listen(self._neighbours))
+
+    async def _listen(self, neighbours: Neighbours) -> None:
+        """Take in what a neighbour announces as it does: what runs here has no next request that would ask."""
+        while True:
+            await neighbours.wait_for_news()
+            with suppress(DependencyDown):  # which `_follow` meets, too
+                await self.keep_up()
+
+    async def _follow(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             try:

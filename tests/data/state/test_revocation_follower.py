@@ -208,12 +208,18 @@ class Words:
 
     def __init__(self) -> None:
         self.told: list[int] = []
+        self.news = asyncio.Event()
 
     def tell(self, serial: int) -> None:
         self.told.append(serial)
+        self.news.set()
 
     def newest(self) -> int:
         return max(self.told, default=0)
+
+    async def wait_for_news(self) -> None:
+        await self.news.wait()
+        self.news.clear()
 
 
 class CountedFeed(DownFeed):
@@ -263,6 +269,29 @@ async def test_a_feed_that_is_down_does_not_hide_what_a_neighbour_told() -> None
     feed.down = False
     await other.keep_up()
     assert other.view.serial == 1
+
+
+async def test_what_a_neighbour_tells_is_read_though_nobody_asks() -> None:
+    """Transfers that run have no next request: the entry is taken in at the word, once it can be read."""
+    feed, words = CountedFeed(open_memory(clock=lambda: NOW).feed), Words()
+    taken: list[int] = []
+    other = RevocationFollower(
+        feed,
+        lambda entries: taken.extend(entry.serial for entry in entries),
+        monotonic=lambda: 0.0,
+        clock=lambda: NOW,
+        metrics=Metrics(),
+        neighbours=words,
+    )
+    feed.changed = lambda *_: asyncio.Event().wait()  # this feed never says anything
+    async with asyncio.TaskGroup() as group:
+        following = group.create_task(other.run())
+        await revoke(feed, "app:billing")
+        for feed.down, known in ((True, []), (False, [1])):
+            words.tell(1)
+            await asyncio.sleep(0.01)
+            assert taken == known
+        following.cancel()
 
 
 async def test_what_the_feed_has_forgotten_is_asked_for_once() -> None:
