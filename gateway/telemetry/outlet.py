@@ -66,7 +66,7 @@ class Outlet:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: bool(self._waiting))
+                self._changed.wait_for(lambda: bool(self._waiting or self._missing))
                 lines, self._waiting = b"".join(self._waiting), []
                 missing, self._missing = self._missing, 0
             self._write(lines)

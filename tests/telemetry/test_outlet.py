@@ -93,6 +93,21 @@ def test_what_waits_is_bounded_and_what_is_missing_is_told(
     assert LINE == read(reading, lambda found: found.endswith(LINE))
 
 
+def test_what_is_dropped_while_the_last_lines_are_on_their_way_is_told(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though no line comes after it."""
+    monkeypatch.setattr(module, "_MOST", len(LINE))
+    reading, writing = pipe
+    fill(writing)
+    outlet = opened(writing)
+    outlet.put(LINE, 1)
+    while outlet._waiting:
+        time.sleep(0.001)
+    outlet.put(LINE, 1)
+    assert LINE + b"1 lost\n" == read(reading, lambda found: found.endswith(b" lost\n")).lstrip(FILLING)
+
+
 def test_a_reader_that_went_away_costs_the_log_alone() -> None:
     """Nothing is raised, and nothing waits for it."""
     reading, writing = os.pipe()
