@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+from collections.abc import Sequence
 from typing import Self
 
 __all__ = ["CuttingProxy"]
@@ -13,10 +14,14 @@ _RESET = struct.pack("ii", 1, 0)
 
 
 class CuttingProxy:
-    """Listens on `port` of loopback and passes bytes to `target`, both ways, from threads of its own."""
+    """Listens on `port` of loopback and passes bytes to `target`, both ways, from threads of its own.
 
-    def __init__(self, target: int) -> None:
+    It cuts by itself each time that it has carried as many bytes as the next of its `goals`.
+    """
+
+    def __init__(self, target: int, goals: Sequence[int] = ()) -> None:
         self._target = target
+        self._goals = list(goals)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._pairs: set[tuple[socket.socket, socket.socket]] = set()
@@ -60,7 +65,13 @@ class CuttingProxy:
         try:
             while data := one.recv(16384):
                 other.sendall(data)
-                self.carried += len(data)
+                with self._lock:
+                    self.carried += len(data)
+                    due = bool(self._goals) and self.carried >= self._goals[0]
+                    if due:
+                        del self._goals[0]
+                if due:
+                    self.cut()
         except OSError:
             return
         with_suppressed(other.shutdown, socket.SHUT_WR)

@@ -8,8 +8,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -130,25 +128,13 @@ def test_an_upload_goes_on_where_it_was_cut(weed: Place, tmp_path: Path, draft: 
 def test_a_connection_that_is_cut_is_taken_up_again(weed: Place, file: Path, body: bytes, draft: str) -> None:
     """By the client itself, three times in one upload."""
     link = weed.link(prefix=f"broken-{draft}/", actions=["write"])
-    with CuttingProxy(int(weed.gateway.data.rpartition(":")[2])) as network:
-        address = link.url.replace(weed.gateway.data.rpartition(":")[2], str(network.port))
-        cutter = threading.Thread(target=_cut, args=(network, [4 * _MIB, 9 * _MIB, 14 * _MIB]))
-        cutter.start()
-        done = node(file, address, draft, RETRIES="[50, 100, 200, 400, 800]")
-        cutter.join()
+    port = weed.gateway.data.rpartition(":")[2]
+    with CuttingProxy(int(port), goals=[4 * _MIB, 9 * _MIB, 14 * _MIB]) as network:
+        done = node(file, link.url.replace(port, str(network.port)), draft, RETRIES="[50, 100, 200, 400, 800]")
         cuts = network.cuts
     assert "error" not in done, done
     assert 3 == cuts
     assert body == weed.stored(f"broken-{draft}/film.bin")
-
-
-def _cut(network: CuttingProxy, goals: list[int]) -> None:
-    """Break every connection each time that so many bytes have come through."""
-    deadline = time.monotonic() + 60
-    for goal in goals:
-        while network.carried < goal and time.monotonic() < deadline:
-            time.sleep(0.002)
-        network.cut()
 
 
 def test_curl_is_told_where_its_upload_is(place: Place, run: Run, tmp_path: Path, body: bytes) -> None:
@@ -209,14 +195,13 @@ def script() -> str:
 def test_a_page_uploads_by_the_draft(weed: Place, browser: Browser, script: str, draft: str) -> None:
     """tus-js-client in Chromium, its connection cut in the middle: the file is there, byte for byte."""
     link = weed.link(prefix=f"page-{draft}/", actions=["write"])
-    with CuttingProxy(int(weed.gateway.data.rpartition(":")[2])) as network:
-        address = link.url.replace(weed.gateway.data.rpartition(":")[2], str(network.port))
+    port = weed.gateway.data.rpartition(":")[2]
+    with CuttingProxy(int(port), goals=[6 * _MIB]) as network:
+        address = link.url.replace(port, str(network.port))
         page = browser.new_page()
         page.route("**/tus.html", lambda route: route.fulfill(body=_PAGE, content_type="text/html"))
         page.route("**/tus.js", lambda route: route.fulfill(body=script, content_type="text/javascript"))
         page.goto("{0.scheme}://{0.netloc}/tus.html".format(urlsplit(address)))
-        cutter = threading.Thread(target=_cut, args=(network, [6 * _MIB]))
-        cutter.start()
         said = page.evaluate(
             """([endpoint, protocol, size]) => new Promise((resolve) => {
                 const bytes = new Uint8Array(size).map((_, at) => (at * 31) % 251);
@@ -229,7 +214,6 @@ def test_a_page_uploads_by_the_draft(weed: Place, browser: Browser, script: str,
             })""",
             [address, draft, _SIZE],
         )
-        cutter.join()
         page.close()
         assert ("sent", 1) == (said, network.cuts)
     pattern = bytes((at * 31) % 251 for at in range(251)) * (_SIZE // 251 + 1)

@@ -38,6 +38,8 @@ from gateway.data.steps.reserve_intake import settle_received
 _PIECE: Final = 1024 * 1024
 _PAUSE: Final = 0.25
 _TRIES: Final = 80
+_LOOKS: Final = 4
+"""So often, a pause apart, one whole download is looked for that has happened and is not counted yet."""
 _MOST_USES: Final = 16
 """How many uses of one object those who share them take within an hour: each is looked at to find one with room."""
 
@@ -85,8 +87,8 @@ async def claim(
     cap = None if whole is None else _cap_of(permit, grant, max(whole, wanted), seeks=seeks)
     if grant.budget is None and cap is None:
         return wanted
-    if grant.once and cap is not None and await shield(_reserve(leases, permit, grant, 1, whole)) is Room.SPENT:
-        raise Refused(Reason.USED_UP, "the one whole download is done")
+    if grant.once and cap is not None and whole is not None:
+        await _require_not_had(leases, permit, grant, whole, patient=wanted >= whole)
     ranged = cap is not None and wanted < (whole or 0)
     room = await shield(_reserve(leases, permit, grant, wanted, cap))
     if room is not Room.TAKEN and least is not None and least < wanted:
@@ -106,6 +108,22 @@ async def claim(
         state = "is spent" if room is Room.SPENT else "is reserved by what runs already"
         raise Refused(Reason.USED_UP, f"what the grant, or this use of it, may move {state}")
     return wanted
+
+
+async def _require_not_had(leases: LeaseStore, permit: Permit, grant: Grant, whole: int, *, patient: bool) -> None:
+    """Of a link that is for one whole download. The `patient` wait a little for what others have reserved: who has got
+    all of it, and left, may not have been counted yet.
+
+    Raises:
+        Refused: USED_UP, or the reason of a cut while it waits.
+    """
+    for _ in range(_LOOKS if patient else 1):
+        room = await shield(_reserve(leases, permit, grant, 1, whole))
+        if room is Room.SPENT:
+            raise Refused(Reason.USED_UP, "the one whole download is done")
+        if room is Room.TAKEN:
+            return
+        await permit.pause(_PAUSE)
 
 
 def _may_take_another(permit: Permit, grant: Grant) -> bool:

@@ -13,6 +13,7 @@ from gateway.core.lease import RESERVED_SECONDS, Reservation, Room
 from gateway.core.reasons import DependencyDown, Reason, UpstreamFailed
 from gateway.core.request import Action
 from gateway.core.route import UpstreamCall
+from gateway.data.state.transfers import Permit
 from gateway.data.steps import reserve
 from gateway.data.steps.reserve import report
 from gateway.server.exchange import ClientExchange
@@ -384,6 +385,38 @@ async def test_one_whole_download_is_all(rig: Rig, size: int) -> None:
     for headers in ({}, {"Range": "bytes=0-0"}, {"Range": f"bytes={size - 1}-"}):
         assert 410 == (await rig.fetch(token, **headers)).status
     assert (1, size) == (await rig.used(grant), await rig.moved(grant))
+
+
+@pytest.mark.parametrize(("first_ends", "second"), [(True, 410), (False, 200)])
+async def test_who_asks_for_all_of_it_waits_a_little_for_who_is_at_it(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, first_ends: bool, second: int
+) -> None:
+    """The same client began to download it: when that ends soon, it has it; when it does not, it may begin anew."""
+    token, _ = await whole(rig)
+    go = asyncio.Event()
+    rig.store.script(*[Scripted(200, {}, [go, BODY], length=SIZE), Scripted(200, {}, [BODY], length=SIZE)])
+
+    looked, paused = [], Permit.pause
+
+    async def pause(permit: Permit, seconds: float) -> None:
+        if seconds == reserve._PAUSE:
+            looked.append(seconds)
+            if first_ends:
+                go.set()
+        await paused(permit, seconds)
+
+    monkeypatch.setattr(reserve, "_PAUSE", 0.05)
+    monkeypatch.setattr(Permit, "pause", pause)
+
+    async def again() -> int:
+        await reserved(rig, SIZE)
+        try:
+            return (await rig.fetch(token)).status
+        finally:
+            go.set()
+
+    assert second == (await asyncio.gather(again(), rig.fetch(token)))[0]
+    assert (1 if first_ends else reserve._LOOKS) == len(looked)
 
 
 async def test_an_ordinary_use_goes_on_for_its_client(rig: Rig, once: tuple[str, Grant]) -> None:
