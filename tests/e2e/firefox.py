@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.servers import over_tls
 from tests.servers.process import free_ports
 
 __all__ = ["Firefox", "firefox"]
@@ -33,7 +34,8 @@ class Firefox:
         self._connection = connection
         self._sent = 0
         self._read()
-        self.call("WebDriver:NewSession", capabilities={"alwaysMatch": {"unhandledPromptBehavior": "ignore"}})
+        wanted = {"unhandledPromptBehavior": "ignore", "acceptInsecureCerts": over_tls.trust() is not None}
+        self.call("WebDriver:NewSession", capabilities={"alwaysMatch": wanted})
         self.call("WebDriver:SetTimeouts", pageLoad=15000, script=5000)
 
     def open(self, url: str) -> None:
