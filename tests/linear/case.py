@@ -13,7 +13,7 @@ from typing import Any
 
 from gateway.core.reasons import Refused, SettingsError, UpstreamFailed
 
-__all__ = ["OPTIONS", "Case", "Reported", "byte_by_byte", "fed", "read", "report"]
+__all__ = ["OPTIONS", "Case", "Reported", "byte_by_byte", "collect", "fed", "read", "report"]
 
 OPTIONS = ("--tool=callgrind", "--instr-atstart=no", "--zero-before=getppid", "--dump-before=getpgrp")
 """Of valgrind. The two system calls mark where the count of a run begins, and where it is written down; what runs
@@ -49,6 +49,21 @@ class Case:
         if more is not None:
             more()
         os.getpgrp()
+
+
+def collect(cases: list[Case]) -> Callable[..., Callable[[Callable[[int], Thunk]], None]]:
+    """What decorates the `build` of a case, and adds the case to these. Its name is the builder's, if none is given."""
+
+    def case(covers: str, size: int, name: str = "", caches: tuple[Any, ...] = ()) -> Callable[..., None]:
+        names = tuple(covers.split())
+
+        def add(build: Callable[[int], Thunk]) -> None:
+            what = name or build.__name__.replace("_", " ")
+            cases.append(Case(f"{names[0]}, {what}", names, size, build, caches))
+
+        return add
+
+    return case
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Whatever a stranger or a store sends, four times as much of it is at most five times the work.
 
 Work is counted in instructions, by valgrind, so that a busy machine changes nothing: Python's own, those of the C below
-it, of its regular expressions and of each copy. One run counts every case; some lines of `tests.linear.cases` are one.
+it, of its regular expressions and of each copy. One run counts every case; each is some lines in `tests/linear/cases`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ import pytest
 
 import gateway.wire
 from tests.linear.case import OPTIONS, Case, Reported, read
-from tests.linear.cases import CASES, NOT_COUNTED
+from tests.linear.cases import CASES
+from tests.linear.cases.not_counted import NOT_COUNTED
 from tests.linear.obvious import OBVIOUS
 
 _MOST: Final = 5.0
@@ -113,7 +114,7 @@ def test_the_obvious_code_is_found_out(case: Case, all_counted: Counted) -> None
 
 
 def test_every_reader_is_counted_or_has_a_reason() -> None:
-    """A new public name of these rooms gets a case in `tests.linear.cases`, or a line there that says why not."""
+    """A new public name of these rooms gets a case in `tests/linear/cases`, or a name in its `not_counted.py`."""
     covered = {name for case in CASES for name in case.covers} | set(" ".join(NOT_COUNTED.values()).split())
     assert set() == _public() - covered
     gone = {name for name in covered if name.partition(":")[0] in _ROOMS} - _public()
