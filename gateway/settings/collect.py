@@ -106,7 +106,7 @@ def _read_documents(draft: Draft) -> list[Document]:
     found = []
     for path in draft.sources:
         try:
-            if not path.is_file():  # asked before it is opened: a pipe would be waited for
+            if not path.is_file():
                 raise SettingsError(f"{path}: is not a file: mend it, or rename it if it is no part of the policy")
             found.append(read_document(path))
         except SettingsError as error:

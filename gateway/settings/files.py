@@ -12,6 +12,7 @@ from typing import Annotated
 
 from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
 
+from gateway.regular_file import open_regular
 from gateway.settings.secret import SecretReader, reason_of
 
 
@@ -26,9 +27,9 @@ def require_file(value: object, info: ValidationInfo) -> Path:
     path = _resolve(value, info, "file")
     SecretReader.of(info).files.add(path)
     try:
-        if not path.is_file():  # asked before it is opened: a pipe would be waited for
+        if not path.is_file():
             raise FileNotFoundError
-        path.open("rb").close()
+        open_regular(path).close()
     except FileNotFoundError:
         raise ValueError(f"there is no file {path}") from None
     except (OSError, ValueError) as error:

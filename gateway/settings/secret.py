@@ -16,6 +16,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import core_schema
 
 from gateway.core.values import dataclass
+from gateway.regular_file import open_regular
 
 _MAX_SECRET: Final = 64 * 1024
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -72,7 +73,7 @@ class SecretReader:
     def _read_file(self, path: Path) -> str:
         self.files.add(path)
         try:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 raw = file.read(_MAX_SECRET + 1)
         except (OSError, ValueError) as error:
             raise ValueError(f"the file {path} cannot be read: {reason_of(error)}") from None

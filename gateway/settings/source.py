@@ -22,6 +22,7 @@ from yaml.scanner import Scanner
 
 from gateway.core.reasons import SettingsError
 from gateway.core.values import dataclass
+from gateway.regular_file import open_regular
 
 Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
 NodePath = tuple[str | int, ...]
@@ -159,7 +160,8 @@ def read_document(path: Path) -> Document:
             with every such fault up to the first syntax error.
     """
     try:
-        raw = path.read_bytes()
+        with open_regular(path) as file:
+            raw = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a path"
         raise SettingsError(f"{path}: cannot be read: {reason}") from None

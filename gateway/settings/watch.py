@@ -1,13 +1,14 @@
 """Owns when settings are read again, and that a reload takes everything over or nothing.
 
 Refuses to own what a reload changes in a running gateway, its log lines and its metrics (`gateway.app`).
-Law: files are asked for by name, again and again. An editor and a ConfigMap both replace a file by another one of the
+Laws: files are asked for by name, again and again. An editor and a ConfigMap both replace a file by another one of the
 same name, and a network mount reports no change at all; two looks a second find each of them, and cost a few calls.
+What changes is read when two looks have found it the same: a copy is written bit by bit, and the first half of a policy
+may be a policy that lacks what the second half denies.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -28,9 +29,8 @@ from gateway.settings.references import References
 from gateway.settings.secret import SecretReader
 
 _LOOK_SECONDS: Final = 0.5
-
-_SETTLE_SECONDS: Final = 0.1
-"""How long a burst of changes may take: an editor's or a kubelet's several steps are one reload."""
+_MOST_LOOKS: Final = 20
+"""So often a change is looked at and found to go on, before it is read all the same: some file may never rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +103,10 @@ class Reloader:
         self.last = LoadedSettings(settings, policies)
         return self.last
 
-    def changed(self) -> bool:
-        """Whether any file is another one than the last `load` read, good or bad."""
-        return self._fingerprint() != self._seen
+    def changed(self) -> object:
+        """What tells the files apart from all others, if any of them is not as the last `load` read it, good or bad."""
+        found = self._fingerprint()
+        return found if found != self._seen else None
 
     def _listed(self) -> list[tuple[Path, Path, int, int]]:
         if self._policies is not None:
@@ -130,8 +131,8 @@ def _stat(path: Path) -> object:
 class Watched(Protocol):
     """Files that are looked at again and again."""
 
-    def changed(self) -> bool:
-        """Whether any file is another one than those last settled."""
+    def changed(self) -> object:
+        """What tells the files apart from all others; None if they are those last settled."""
         ...
 
 
@@ -140,8 +141,12 @@ async def watch(watched: Watched, on_change: Callable[[], None]) -> None:
 
     `on_change` is expected to settle the change whether the files are good or bad, as `Reloader.load` does.
     """
+    before, looks = None, 0
     while True:
         await sleep_to_beat(_LOOK_SECONDS)
-        if watched.changed():
-            await asyncio.sleep(_SETTLE_SECONDS)
+        found = watched.changed()
+        looks = 0 if found is None else looks + 1
+        if looks and (found == before or looks >= _MOST_LOOKS):
             on_change()
+            found, looks = None, 0
+        before = found

@@ -19,6 +19,7 @@ from gateway.core.reasons import SettingsError
 from gateway.core.revocation import FeedEntry
 from gateway.core.revocation_list import ListText
 from gateway.core.values import dataclass
+from gateway.regular_file import open_regular
 
 LARGEST: Final = 512 * 1024 * 1024
 """Bytes of a file, which is some four million entries."""
@@ -88,9 +89,10 @@ class RevocationFile:
 
     # what a watch asks
 
-    def changed(self) -> bool:
-        """Whether the file is another one than at the last `settle`."""
-        return self._facts() != self._seen
+    def changed(self) -> object:
+        """What tells the file apart from all others, if it is another one than at the last `settle`."""
+        found = self._facts()
+        return found if found != self._seen else None
 
     def settle(self) -> None:
         """Take the file as it is now for known."""
@@ -100,7 +102,7 @@ class RevocationFile:
         try:
             facts = self.path.stat()
         except OSError:
-            return None
+            return ()
         return self.path.resolve(), facts.st_ino, facts.st_mtime_ns, facts.st_size
 
     # reading
@@ -135,7 +137,7 @@ class RevocationFile:
     def _bytes(self) -> tuple[bytes, float]:
         """What the file holds, and when it was written."""
         try:
-            with self.path.open("rb") as file:
+            with open_regular(self.path) as file:
                 facts = os.fstat(file.fileno())
                 data = file.read(LARGEST + 1)
         except OSError as failure:

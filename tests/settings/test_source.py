@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,15 @@ def test_what_cannot_be_read_is_a_fault(tmp_path: Path) -> None:
         (Path("\0"), "not a"),
     ):
         with pytest.raises(SettingsError, match=why):
+            read_document(path)
+
+
+@pytest.mark.timeout(10)
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
+    """`gateway check` ends and says so; nor is a device read that never ends."""
+    os.mkfifo(tmp_path / "gateway.yaml")
+    for path in (tmp_path / "gateway.yaml", Path("/dev/zero")):
+        with pytest.raises(SettingsError, match="cannot be read: not a regular file"):
             read_document(path)
 
 

@@ -13,6 +13,7 @@ from gateway.core.attempt import Attempt, Principal
 from gateway.core.policy import explain
 from gateway.core.reasons import SettingsError
 from gateway.core.request import Action, Operation
+from gateway.settings import watch as watching
 from gateway.settings.watch import LoadedSettings, Reloader, watch
 from tests.settings.conftest import GOOD_POLICY, MINIMAL, PROFILES, Folder
 
@@ -220,6 +221,46 @@ async def test_an_edited_policy_is_live_within_two_seconds(folder: Folder) -> No
         (folder.policies / "a.yaml").write_text(renamed("edited"))
         await site.settled(lambda: site.rules == ["edited"])
         assert 2 > asyncio.get_running_loop().time() - started
+
+
+async def test_a_file_that_is_still_being_written_is_not_read(folder: Folder) -> None:
+    """Its first half is a good policy, which lacks the rules that deny; none of its states but the last is in force."""
+    site = Site(folder)
+    site.reload()
+    denies = [f"no {number}" for number in range(8)]
+    text = "".join(f"  - {{name: {name}, effect: deny, who: '*', may: read, on: reports/x/**}}\n" for name in denies)
+    lines = POLICY.replace("examples:\n", f"{text}examples:\n").splitlines(keepends=True)
+    async with site.watched():
+        with (folder.policies / "a.yaml").open("w") as file:
+            for line in lines:
+                file.write(line)
+                file.flush()
+                await asyncio.sleep(0.2)
+        await site.settled(lambda: len(site.loaded) > 1)
+    assert [["billing reads"], ["billing reads", *denies]] == [
+        [rule.name for rule in loaded.policies.policy.rules] for loaded in site.loaded
+    ]
+    assert [] == site.refused
+
+
+class Restless:
+    """Files of which one is another at each look."""
+
+    looks = 0
+
+    def changed(self) -> object:
+        self.looks += 1
+        return self.looks
+
+
+async def test_a_file_that_never_rests_is_read_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something that writes one of the files again and again keeps nobody from changing another one."""
+    monkeypatch.setattr(watching, "_LOOK_SECONDS", 0.001)
+    files, read = Restless(), asyncio.Event()
+    task = asyncio.create_task(watch(files, read.set))
+    await asyncio.wait_for(read.wait(), 10)
+    task.cancel()
+    assert 20 == files.looks
 
 
 async def test_a_file_replaced_by_another_is_seen(folder: Folder) -> None:

@@ -116,6 +116,14 @@ def test_a_replaced_link_is_a_change(file: RevocationFile, tmp_path: Path) -> No
     assert file.changed()
 
 
+@pytest.mark.timeout(10)
+def test_a_pipe_is_no_list(file: RevocationFile) -> None:
+    """It is a fault and is not waited for."""
+    os.mkfifo(file.path)
+    with pytest.raises(SettingsError, match="not a regular file"):
+        file.check(8)
+
+
 def test_a_check_takes_nothing(file: RevocationFile) -> None:
     """What was checked is still new to the next read."""
     write(file.path, link(1))
