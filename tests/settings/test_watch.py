@@ -257,9 +257,10 @@ async def test_a_file_that_never_rests_is_read_all_the_same(monkeypatch: pytest.
     """Something that writes one of the files again and again keeps nobody from changing another one."""
     monkeypatch.setattr(watching, "_LOOK_SECONDS", 0.001)
     files, read = Restless(), asyncio.Event()
-    task = asyncio.create_task(watch(files, read.set))
-    await asyncio.wait_for(read.wait(), 10)
-    task.cancel()
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(watch(files, read.set))
+        await asyncio.wait_for(read.wait(), 10)
+        task.cancel()
     assert 20 == files.looks
 
 
