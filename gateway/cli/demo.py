@@ -11,8 +11,10 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import shlex
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -142,6 +144,7 @@ class _Demo:
 
     def show(self, link: dict[str, Any]) -> None:
         url, token_file = link["url"], self._token_file
+        shown = shlex.quote(str(token_file))
         click.echo(
             f"""
 The gateway is at {self.data_url}, its control API at {self.api.url}.
@@ -153,7 +156,7 @@ A link to {_BUCKET}/{_KEY}, good for 30 days or until it is revoked:
 Try in another terminal:
 
   curl {url}
-  export GATEWAY_URL={self.api.url} GATEWAY_ADMIN_TOKEN="$(cat {token_file})"
+{_path_line()}  export GATEWAY_URL={self.api.url} GATEWAY_ADMIN_TOKEN="$(cat {shown})"
   gateway ui
   gateway link ls
   gateway link log {link["id"]}
@@ -239,6 +242,14 @@ def _write(home: Path, ports: tuple[int, int], store: EmbeddedStore) -> _Demo:
     policy = _POLICY.format(mark=_MARK, profile=store.profile, endpoint=store.endpoint, bucket=_BUCKET, key=_KEY)
     (home / "policies" / "demo.yaml").write_text(policy)
     return _Demo(home, Control(f"http://127.0.0.1:{control}", token, _TIMEOUT), f"http://127.0.0.1:{data}")
+
+
+def _path_line() -> str:
+    """What lets a shell find `gateway` where it was installed beside its interpreter and nowhere else, as by `make`."""
+    programs = Path(sys.executable).parent
+    if shutil.which("gateway") or not (programs / "gateway").exists():
+        return ""
+    return f'  export PATH={shlex.quote(str(programs))}:"$PATH"\n'
 
 
 def _send(method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import stat
@@ -43,11 +44,11 @@ def processes_of(home: Path) -> list[str]:
 
 
 @contextmanager
-def running(home: Path, cwd: Path, *arguments: str):
+def running(home: Path, cwd: Path, *arguments: str, path: str = os.environ["PATH"]):
     """A demo that stays up, after it said what to try; killed at the end whatever happened."""
     line, environ = command(home, *arguments)
     with subprocess.Popen(
-        line, env=environ, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        line, env=environ | {"PATH": path}, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         try:
             said = ""
@@ -99,6 +100,22 @@ def test_it_stays_up_until_it_is_told_and_cleans_up(tmp_path, elsewhere, number)
         assert process.wait(30) == 0
     assert list(tmp_path.iterdir()) == []
     assert processes_of(tmp_path) == []
+
+
+def test_what_it_says_to_try_runs_in_a_shell_that_knows_nothing(tmp_path, elsewhere):
+    """In a directory whose name needs quotes, and where `gateway` is only beside the interpreter that runs the demo."""
+    bare = {"PATH": "/usr/bin:/bin", "HOME": str(elsewhere)}
+    assert shutil.which("gateway", path=bare["PATH"]) is None
+    home = tmp_path / "a place"
+    with running(tmp_path, elsewhere, "--dir", str(home), path=bare["PATH"]) as (_, said):
+        lines = [line.strip() for line in said.partition("Try in another terminal:")[2].splitlines()]
+        exports = [line for line in lines if line.startswith("export ")]
+        script = "\n".join(["set -e", *exports, "gateway link ls", "gateway key create my-app"])
+        done = subprocess.run(
+            ["bash", "-c", script], env=bare, cwd=elsewhere, capture_output=True, text=True, timeout=60, check=False
+        )
+    assert 0 == done.returncode, done.stderr
+    assert "demo/hello.txt" in done.stdout
 
 
 def test_a_named_directory_is_kept_and_used_again(tmp_path, elsewhere):
