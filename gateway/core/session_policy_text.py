@@ -26,7 +26,12 @@ _ARN: Final = "arn:aws:s3:::"
 _SID: Final = re.compile(r"[A-Za-z0-9]*", re.ASCII)
 _ACTION: Final = re.compile(r"\*|s3:[A-Za-z*?]+", re.ASCII | re.IGNORECASE)
 _VERSIONS: Final = ("2012-10-17", "2008-10-17")
-_EPOCH: Final = re.compile(r"\d{1,12}", re.ASCII)
+_EPOCH: Final = re.compile(r"\d{9,12}", re.ASCII)
+"""Seconds since 1970. What is shorter would be a year or a date to who wrote it."""
+
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d))?", re.ASCII)
+"""A date, or a date and time (the profile of ISO 8601 that AWS names: W3C, date and time formats)."""
+
 _ACTIONS: Final[Mapping[str, str]] = MappingProxyType({action.lower(): action for action in ACTIONS})
 _KEYS: Final[Mapping[str, ConditionKey]] = MappingProxyType(
     {
@@ -164,7 +169,15 @@ def _networks(key: ConditionKey, values: list[str]) -> Condition:
 
 
 def _before(key: ConditionKey, values: list[str]) -> Condition:
-    return Condition(key, before=tuple(float(v) if _EPOCH.fullmatch(v) else instant(v) for v in values))
+    return Condition(key, before=tuple(map(_read_instant, values)))
+
+
+def _read_instant(text: str) -> float:
+    if _EPOCH.fullmatch(text):
+        return float(text)
+    if not _INSTANT.fullmatch(text):
+        raise ValueError(f"{text!r} is no time: write 2027-01-31T12:00:00Z, a date, or seconds since 1970")
+    return instant(text)
 
 
 _OF_LISTINGS: Final = frozenset[ConditionKey]({"s3:prefix", "s3:delimiter"})

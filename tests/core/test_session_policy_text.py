@@ -35,6 +35,7 @@ def test_what_table_catalogs_build_is_read(document: str) -> None:
         text(Sid=""),
         text(Resource=["arn:aws:s3:::b", "arn:aws:s3:::b/a?c/*/${*}"]),
         text(Condition={"StringLike": {"s3:prefix": ["a/*"]}, "DateLessThan": {"AWS:currenttime": "2027-01-01"}}),
+        text(Condition={"DateLessThan": {"aws:CurrentTime": ["2027-01-31T12:00:00.5+01:00", "1800000000"]}}),
         text(Resource="arn:aws:s3:::b/" + "x" * (LONGEST_POLICY - len(text(Resource="arn:aws:s3:::b/")))),
     ],
 )
@@ -115,6 +116,10 @@ def test_what_is_offered(document: str) -> None:
         text(Condition={"IpAddress": {"aws:VpcSourceIp": "10.0.0.0/8"}}),
         text(Condition={"DateLessThan": {"aws:CurrentTime": "tomorrow"}}),
         text(Condition={"DateLessThan": {"aws:CurrentTime": "2027-01-01T00:00:00"}}),
+        text(Condition={"DateLessThan": {"aws:CurrentTime": "2027"}}),
+        text(Condition={"DateLessThan": {"aws:CurrentTime": "20270131"}}),
+        text(Condition={"DateLessThan": {"aws:CurrentTime": "2027-W04-7"}}),
+        text(Condition={"DateLessThan": {"aws:CurrentTime": "1800000000000"}}),
         text(Condition={"DateGreaterThan": {"aws:CurrentTime": "2027-01-01"}}),
         text(Condition={"DateLessThan": {"aws:TokenIssueTime": "2027-01-01"}}),
         text(Resource="arn:aws:s3:::b/" + "x" * (LONGEST_POLICY + 1 - len(text(Resource="arn:aws:s3:::b/")))),
