@@ -178,6 +178,19 @@ def test_a_form_uploads_under_the_files_name(place: Place, run: Run, file: Path)
     assert _BODY == place.stored("forms/report.pdf")
 
 
+def test_a_form_uploads_under_the_name_that_its_sender_wrote(place: Place, run: Run, file: Path) -> None:
+    """Not under curl's spelling of a quote, nor under the one of .NET for other scripts."""
+    link = place.link(prefix="named/", actions=["write"])
+    assert 201 == _upload(run, link.url + "/", "-F", 'file=@report.pdf;filename="12\\" größe.pdf"')[0]
+    assert _BODY == place.stored('named/12" größe.pdf')
+    net = "form-data; name=file; filename=\"=?utf-8?B?Z3LDtsOfZS5wZGY=?=\"; filename*=utf-8''gr%C3%B6%C3%9Fe.pdf"
+    body = f"--x\r\nContent-Disposition: {net}\r\n\r\n".encode() + b"data\r\n--x--\r\n"
+    (file.parent / "form").write_bytes(body)
+    typed = ("-H", "Content-Type: multipart/form-data; boundary=x", "--data-binary", "@form")
+    assert 201 == _upload(run, link.url + "/", *typed)[0]
+    assert b"data" == place.stored("named/größe.pdf")
+
+
 def test_who_may_only_drop_learns_nothing(place: Place, run: Run, file: Path) -> None:
     """An upload link neither lists nor reads, not even what was just sent."""
     place.put("drop/secret.pdf", b"secret")

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from functools import lru_cache
 from typing import Final, Literal
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
 from gateway.core.names import is_shown
 
@@ -21,6 +21,7 @@ _EDGES: Final = ". \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2
 _FALLBACK: Final = re.compile(r'[^\x20-\x7e]|["\\%]')
 # RFC 5987, attr-char; quote() never escapes letters, digits and "_.-~".
 _ATTR_SAFE: Final = "!#$&+^`|"
+_EXTENDED: Final = re.compile(r"UTF-8'[\w-]{0,20}'([^\s;]{1,3072})", re.ASCII | re.IGNORECASE)
 
 
 def clean_filename(name: str) -> str:
@@ -47,3 +48,10 @@ def content_disposition(kind: Literal["attachment", "inline"], name: str) -> str
     if plain != cleaned:
         value += f"; filename*=UTF-8''{quote(cleaned, safe=_ATTR_SAFE)}"
     return value
+
+
+def extended_name(value: str) -> bytes | None:
+    """What a `filename*` says (RFC 8187), which counts before `filename` (RFC 6266, 4.3); None for one that is not in
+    UTF-8."""
+    found = _EXTENDED.fullmatch(value)
+    return None if found is None else unquote_to_bytes(found[1])

@@ -13,10 +13,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import unquote_to_bytes
 
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest, UploadStep, UploadVerb
+from gateway.wire.http.disposition import extended_name
 from gateway.wire.links.tus import UPLOAD_ID, description, file_name, media_type, takes_back
 
 Fields = tuple[tuple[str, str], ...]
@@ -55,7 +55,7 @@ PROBLEM_TYPES: Final[Mapping[Reason, tuple[str, str]]] = {
 
 _INTEGER: Final = re.compile(r"(\d{1,15})(?:;.{0,200})?", re.ASCII)
 _BOOLEAN: Final = re.compile(r"\?([01])(?:;.{0,200})?", re.ASCII)
-_EXTENDED_NAME: Final = re.compile(r";\s?filename\*=UTF-8'[\w-]{0,20}'([^\s;]{1,3072})", re.ASCII | re.IGNORECASE)
+_EXTENDED_NAME: Final = re.compile(r";\s?filename\*=([^\s;]{1,3100})", re.ASCII | re.IGNORECASE)
 _NAME: Final = re.compile(r';\s?filename=("(?:[^"\\]|\\.){0,1024}"|[^\s;"]{1,1024})', re.IGNORECASE)
 _VERBS: Final = {"HEAD": UploadVerb.HEAD, "PATCH": UploadVerb.APPEND, "DELETE": UploadVerb.TERMINATE}
 _NO_REPRESENTATION: Final = frozenset(
@@ -167,9 +167,10 @@ def _integer(raw: RawRequest, name: str) -> int | None:
 def _disposed_name(raw: RawRequest) -> str | None:
     """The file name of `Content-Disposition` (RFC 6266, 4.3: the one that can say all counts)."""
     value = ";" + (raw.header("content-disposition") or "").partition(";")[2]
-    extended, plain = _EXTENDED_NAME.search(value), _NAME.search(value)
+    starred, plain = _EXTENDED_NAME.search(value), _NAME.search(value)
+    extended = None if starred is None else extended_name(starred[1])
     if extended is not None:
-        return file_name(unquote_to_bytes(extended[1]))
+        return file_name(extended)
     if plain is None:
         return None
     text = re.sub(r"\\(.)", r"\1", plain[1][1:-1]) if plain[1].startswith('"') else plain[1]

@@ -152,6 +152,23 @@ def test_a_file_name_has_no_path(filename, last):
     assert form.filename == last
 
 
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ('filename="12%22 single.txt"', '12" single.txt'),
+        ('filename="100%25 %0A.txt"', "100%25 %0A.txt"),
+        ("filename=\"=?utf-8?B?Z3I/vMOf?=\"; filename*=utf-8''gr%C3%BC%C3%9Fe%20%22.pdf", 'gr\u00fc\u00dfe ".pdf'),
+        ("filename*=UTF-8'en'gr%C3%BC%C3%9Fe.pdf; filename=gru.pdf", "gr\u00fc\u00dfe.pdf"),
+        ("filename=plain.txt; filename*=iso-8859-1''gr%FC.pdf", "plain.txt"),
+        ("filename*=utf-8''..%2Fsecret%5Ca.txt", "a.txt"),
+    ],
+)
+def test_a_file_has_the_name_that_its_sender_meant(written, name):
+    """Quotes as browsers and curl escape them, other scripts as .NET and PowerShell write them; never a path."""
+    form, _ = parse(body(part("key", "${filename}"), (f'Content-Disposition: form-data; name="file"; {written}', b"")))
+    assert name == form.filename
+
+
 def test_a_file_may_have_no_name():
     """A file part without a file name is still the file."""
     form, content = parse(body(part("key", "k"), part("file", "data")))
@@ -168,6 +185,8 @@ def test_a_file_may_have_no_name():
         'Content-Disposition: form-data; name=""',
         'Content-Disposition: form-data; name="file"; name="key"',
         'Content-Disposition: form-data; name="file"; filename="a"; filename="b"',
+        "Content-Disposition: form-data; name=file; filename*=utf-8''a; filename*=utf-8''b",
+        "Content-Disposition: form-data; name=file; filename*=utf-8''%FF",
         'Content-Disposition: form-data; name="file',
         'Content-Disposition: form-data; name="file"x',
         'Content-Disposition: form-data name="file"',
