@@ -98,11 +98,12 @@ What passes straight at the store and not here:
 
 {names}
 
-Choices, most of them: control bytes in names (`unreadable`), names that the store folds (`prefix_not_exist`) and
-callers without a key (`raw_get`) are refused; a bucket of the policy is there from the start (`notexist`, `recreate`,
-`create_then_list`, `ctime`); a checksum that is none is `InvalidRequest` and an impossible lifetime 400, as S3 has it
-(`checksum`, `out_range_zero`); checksums of parts are proved here and go no further (`reupload_checksum`); a part that
-is named twice is refused (`resend_first`).
+Choices, most of them: names that the store folds (`prefix_not_exist`) and callers without a key (`raw_get`) are
+refused; the prefix of an old listing comes in the encoding that was asked for, which botocore does not undo
+(`prefix_unreadable`); a bucket of the policy is there from the start (`notexist`, `recreate`, `create_then_list`,
+`ctime`); a checksum that is none is `InvalidRequest` and an impossible lifetime 400, as S3 has it (`checksum`,
+`out_range_zero`); checksums of parts are proved here and go no further (`reupload_checksum`); a part that is named
+twice is refused (`resend_first`).
 """
 
 
