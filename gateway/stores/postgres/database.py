@@ -59,7 +59,7 @@ class PostgresDatabase:
         wanted |= {} if isolation == "read committed" else {"default_transaction_isolation": "read committed"}
         pool = await asyncpg.create_pool(
             url,
-            min_size=1,
+            min_size=0,  # a pool that keeps a connection opens it by itself, and logs a traceback at each try
             max_size=10,
             timeout=ANSWER_SECONDS,
             command_timeout=ANSWER_SECONDS,

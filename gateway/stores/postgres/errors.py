@@ -46,6 +46,7 @@ _MEANINGS: Final = {
     "42501": "the user of the URL lacks a right on the gateway's tables: GRANT it, or name the tables' owner",
     "42P01": "a table of the gateway's is gone",
     "53100": "its disk is full",
+    "08003": "it broke the connection off",
     "57P03": "it is starting up, or shutting down: start again when it takes connections",
     "53300": "it has no connection left: each gateway process takes up to 11, and 2 at its start",
 }

@@ -44,6 +44,21 @@ async def test_a_lost_server_is_told_and_comes_back(wire: Wire) -> None:
     await state.close()
 
 
+async def test_a_lost_server_is_told_of_in_our_words_alone(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing tries by itself to reach it again, and the driver writes no lines of its own into our log."""
+    state = await open_postgres(wire.url)
+    assert await state.feed.last() == 0
+    wire.cut()
+    with pytest.raises(DependencyDown):
+        await state.feed.last()
+    accepted = wire.accepted
+    await asyncio.sleep(1.5)
+    assert (accepted, []) == (wire.accepted, [record.getMessage() for record in caplog.records])
+    wire.heal()
+    assert await state.feed.last() == 0
+    await state.close()
+
+
 async def test_a_deaf_server_is_told_in_time(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that takes the connection and never answers costs no more than the answer's time."""
     monkeypatch.setattr(database, "ANSWER_SECONDS", 0.2)
