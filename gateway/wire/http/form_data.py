@@ -108,7 +108,8 @@ class FormParser:
         self._delimiter = b"\r\n--" + _boundary(content_type)
         self._step = _Step.START
         # The first delimiter has no line before it; lending it one makes it like the others.
-        self._buffer = bytearray(b"\r\n")
+        self._unread = bytearray(b"\r\n")
+        self._buffer: bytes | bytearray = b""  # what is being read: the last piece, behind what was unread before it
         self._at = 0  # what stands before it in the buffer was read
         self._sought = 0  # and what stands before this holds no beginning of what is looked for
         self._spent = 0
@@ -123,16 +124,25 @@ class FormParser:
             Refused: MALFORMED_FORM. Nothing can be fed afterwards.
         """
         step, self._step = self._step, _Step.BROKEN
-        del self._buffer[: self._at]
-        self._sought = max(0, self._sought - self._at)
-        self._at = 0
-        self._buffer += data
+        unread = self._unread
+        if unread:
+            unread += data
+            self._buffer = unread
+        else:
+            self._buffer = data
         out: list[bytes | Form] = []
         following: _Step | None = step
         while following is not None:
             step = following
             following = self._advance(step, out)
         self._step = step
+        if unread:
+            del unread[: self._at]
+        else:
+            unread += data[self._at :]
+        self._buffer = b""
+        self._sought = max(0, self._sought - self._at)
+        self._at = 0
         return out
 
     def finish(self) -> Form:

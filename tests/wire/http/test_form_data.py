@@ -95,6 +95,16 @@ def test_the_file_is_never_kept():
     assert b"".join(parser.feed(b"z")) == b"\r\n--" + BOUNDARY[:5].encode() + b"z"
 
 
+def test_a_piece_that_is_all_file_is_handed_on_uncopied():
+    """A piece of the body that holds nothing but the file's bytes comes out as it came, with nothing left unread."""
+    parser = FormParser(CONTENT_TYPE)
+    parser.feed(f"--{BOUNDARY}\r\n{FILE}\r\n\r\nfirst\r".encode())
+    parser.feed(b"\nx")
+    piece = b"y" * 1000
+    [found] = parser.feed(piece)
+    assert found is piece
+
+
 def test_the_fields_are_bounded():
     """All fields together may have 20 KiB, headers included; endless headers and values are refused as they come."""
     fits = body(part("key", "x" * (MAX_FIELDS - 300)), (FILE, b"x" * 100_000))
