@@ -17,6 +17,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from gateway.backends.connection import READ_SIZE, Connection, Timeouts
+from gateway.certificate_fault import certificate_fault
 from gateway.core.egress import refuse_reason
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.values import dataclass
@@ -195,7 +196,8 @@ class Pool:
         except TimeoutError:
             raise UpstreamFailed(Reason.UPSTREAM_UNREACHABLE, "connecting took too long") from None
         except ssl.SSLError as error:
-            raise UpstreamFailed(Reason.UPSTREAM_UNREACHABLE, f"TLS failed: {error.reason or error}") from None
+            fault = certificate_fault(error) or error.reason or error
+            raise UpstreamFailed(Reason.UPSTREAM_UNREACHABLE, f"TLS failed: {fault}") from None
         except OSError as error:
             raise UpstreamFailed(Reason.UPSTREAM_UNREACHABLE, f"cannot connect: {error}") from None
         finally:

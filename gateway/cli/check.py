@@ -7,7 +7,9 @@ on the machine, like the folder of the state, is a warning and no fault: files a
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +17,9 @@ from gateway.cli.output import Exit, fail, json_option, print_json, say
 from gateway.cli.state_checks import warn_of_places
 from gateway.cli.values import config_option
 from gateway.core.reasons import SettingsError
+
+if TYPE_CHECKING:
+    from gateway.settings.model import Settings
 
 
 @click.command()
@@ -53,6 +58,14 @@ def check(config: Path, *, schema: str | None, as_json: bool) -> None:
     )
 
 
+def _warn_of_certificates(settings: Settings) -> list[str]:
+    if not settings.tls:
+        return []
+    from gateway.server.tls import list_untimely
+
+    return list_untimely(settings.tls.values(), time.time())
+
+
 def read_files(config: Path, warnings: list[str] | None = None) -> tuple[list[str], dict[str, int]]:
     """Every fault, and how many of what was read; what is seldom meant is added to `warnings`."""
     from gateway.backends.profiles import PROFILES
@@ -70,6 +83,7 @@ def read_files(config: Path, warnings: list[str] | None = None) -> tuple[list[st
     if warnings is not None:
         warnings.extend(loaded.warnings)
         warnings.extend(warn_of_places(loaded.settings.state))
+        warnings.extend(_warn_of_certificates(loaded.settings))
     policy = policies.policy
     summary = {
         "backends": len(policy.backends),

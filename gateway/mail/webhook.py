@@ -23,6 +23,7 @@ from typing import Any, Final
 
 import aiohttp
 
+from gateway.certificate_fault import certificate_fault
 from gateway.core.egress import refuse_reason
 from gateway.core.mail import Mail, MailHook
 from gateway.core.reasons import Reason, UpstreamFailed
@@ -61,7 +62,8 @@ class WebhookMailer:
         except TimeoutError:
             raise UpstreamFailed(Reason.UPSTREAM_TIMED_OUT, "the webhook did not answer in time") from None
         except (aiohttp.ClientError, OSError, ValueError) as failure:
-            detail = f"the webhook cannot be reached ({type(failure).__name__})"
+            fault = certificate_fault(failure) or type(failure).__name__
+            detail = f"the webhook cannot be reached ({fault})"
             raise UpstreamFailed(Reason.UPSTREAM_UNREACHABLE, detail) from None
         if not 200 <= status < 300:
             for_good = status < 500 and status not in _LATER

@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 import orjson
 import structlog
 
+from gateway.certificate_fault import certificate_fault
 from gateway.core.identity import IdentityRules, Proved, User
 from gateway.core.reasons import DependencyDown
 
@@ -66,7 +67,7 @@ class _IssuerKeys:
                 try:
                     self._keys, self._fetched = await _fetch(self.rules), now
                 except (OSError, ValueError, LookupError, TypeError) as failure:
-                    _log.warning("the issuer's keys cannot be had", fault=type(failure).__name__)
+                    _log.warning("the issuer's keys cannot be had", fault=_explain(failure))
             if now >= self._fetched + _STALE:
                 raise DependencyDown("grants", "the issuer's keys cannot be had")
             return self._keys
@@ -134,6 +135,11 @@ class Identity:
             known = self._issuers[rules.issuer] = _IssuerKeys(rules, source, self._clock)
         keys = await known.current(tokens.key_id(token))
         return tokens.claims_of(token, keys, replace(rules, audience=audience), int(self._clock()))
+
+
+def _explain(failure: Exception) -> str:
+    """What went wrong, in words of ours where there are any."""
+    return certificate_fault(failure) or (str(failure) if type(failure) is ValueError else type(failure).__name__)
 
 
 async def _fetch(rules: IdentityRules) -> Keys:

@@ -9,11 +9,20 @@ nothing away: a handshake has the same bytes as without.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import structlog
 
 from gateway.core.reasons import SettingsError
+from gateway.core.units import format_instant
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
+_log = structlog.get_logger("gateway.server")
 
 _TELLING: Final = 5
 """Bytes without which TLS does not decide anything either: the head of a record (RFC 8446, 5.1)."""
@@ -95,10 +104,24 @@ class Certificates:
             self._contexts[name].load_cert_chain(pair.cert, pair.key, password=_no_passphrase)
         self._tell(ours.values())
 
-    def _tell(self, files: Iterable[KeyFiles]) -> None:
-        ends = [_end(pair.cert) for pair in files]
+    def _tell(self, files: Collection[KeyFiles]) -> None:
+        ends = [_read(pair.cert).not_valid_after_utc.timestamp() for pair in files]
         if ends:
             self._on_load(min(ends))
+        for text in list_untimely(files, time.time()):
+            _log.warning("clients refuse a certificate of the listeners", detail=text)
+
+
+def list_untimely(files: Iterable[KeyFiles], now: float) -> list[str]:
+    """Of certificates that load, those that clients refuse at this time; each with its file and its time."""
+    found = []
+    for path in dict.fromkeys(pair.cert for pair in files):
+        read = _read(path)
+        first, last = read.not_valid_before_utc.timestamp(), read.not_valid_after_utc.timestamp()
+        if not first <= now <= last:
+            when = f"begins at {format_instant(first)}" if now < first else f"ended at {format_instant(last)}"
+            found.append(f"{path}: the certificate {when}")
+    return found
 
 
 def check_certificates(files: Iterable[KeyFiles]) -> None:
@@ -128,7 +151,7 @@ def _no_passphrase() -> str:
     return ""
 
 
-def _end(certificate: Path) -> float:
+def _read(certificate: Path) -> Certificate:
     from cryptography.x509 import load_pem_x509_certificates  # noqa: PLC0415 (seven megabytes: only TLS needs it)
 
-    return load_pem_x509_certificates(certificate.read_bytes())[0].not_valid_after_utc.timestamp()
+    return load_pem_x509_certificates(certificate.read_bytes())[0]

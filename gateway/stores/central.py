@@ -24,6 +24,7 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 from cachetools import LRUCache
 
+from gateway.certificate_fault import certificate_fault
 from gateway.core.attempt import Principal
 from gateway.core.grant import Grant
 from gateway.core.grant_codec import GrantRow, read_grant
@@ -145,7 +146,8 @@ class CentralClient:
                     if not isinstance(found, dict):
                         raise DependencyDown(dependency, "the central gateway answers with something else")
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as failure:
-            detail = f"the central gateway cannot be reached ({type(failure).__name__})"
+            fault = certificate_fault(failure) or type(failure).__name__
+            detail = f"the central gateway cannot be reached ({fault})"
             raise DependencyDown(dependency, detail) from failure
         return found
 

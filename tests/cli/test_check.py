@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
+from datetime import timedelta
 
 import pytest
 
 from tests.cli.conftest import POLICIES, SETTINGS
+from tests.servers.certificate import certificate
 
 
 def test_what_is_in_order_is_counted(terminal, write):
@@ -116,6 +118,15 @@ def test_a_rule_about_groups_that_nobody_says_is_told(terminal, write, control, 
     done = terminal.run("check", "--config", config)
     assert done.exit_code == 0, done.output
     assert warned is ("a.yaml:7:5: 'all may read' names group:finance, but nobody says" in done.stderr), done.stderr
+
+
+def test_a_certificate_that_has_ended_is_warned_of(terminal, write, tmp_path):
+    """It is no fault: a gateway that starts with it says the same, and serves."""
+    cert, key = certificate(tmp_path, begins=timedelta(days=-2), ends=timedelta(days=-1))
+    tls = f"data: {{tls: {{cert: {cert}, key: {key}}}}}\n"
+    done = terminal.run("check", "--config", str(write(SETTINGS + tls, POLICIES)))
+    assert done.exit_code == 0, done.output
+    assert f"warning: {cert}: the certificate ended at " in done.stderr
 
 
 @pytest.mark.parametrize(("key", "code"), [("one", 0), ("two", 5)])

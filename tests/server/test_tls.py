@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,9 +14,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from structlog.testing import capture_logs
 
 from gateway.core.reasons import SettingsError
-from gateway.server.tls import Certificates, check_certificates
+from gateway.server.tls import Certificates, check_certificates, list_untimely
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,9 @@ class Files:
     key: Path
 
 
-def certificate(directory: Path, name: str = "a", days: int = 30, password: bytes | None = None) -> Files:
+def certificate(
+    directory: Path, name: str = "a", days: int = 30, password: bytes | None = None, begins: int = -1
+) -> Files:
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
@@ -34,7 +38,7 @@ def certificate(directory: Path, name: str = "a", days: int = 30, password: byte
         .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(int.from_bytes(os.urandom(8)))
-        .not_valid_before(now - timedelta(days=1))
+        .not_valid_before(now + timedelta(days=begins))
         .not_valid_after(now + timedelta(days=days))
         .sign(key, hashes.SHA256())
     )
@@ -90,6 +94,24 @@ def test_a_renewed_certificate_is_for_new_handshakes(tmp_path: Path) -> None:
     context = certificates.load({"data": certificate(tmp_path, "old")})["data"]
     certificates.renew({"data": certificate(tmp_path, "new"), "control": Files(tmp_path / "x", tmp_path / "y")})
     assert "new" == _shown_by(context)
+
+
+@pytest.mark.parametrize(
+    ("days", "begins", "told"),
+    [(-1, -3, "ended at "), (9, 2, "begins at "), (30, -1, None)],
+    ids=["ended", "not begun", "in its time"],
+)
+def test_a_certificate_that_clients_refuse_is_told_of(tmp_path: Path, days: int, begins: int, told: str | None) -> None:
+    """At the start, when it is renewed, and when the settings are checked; it is served all the same."""
+    made, renewed = certificate(tmp_path, days=days, begins=begins), Certificates(lambda _: None)
+    with capture_logs() as lines:
+        context = renewed.load({"data": made, "control": made})["data"]
+        renewed.renew({"data": made, "control": made})
+    details = [line["detail"] for line in lines]
+    assert list_untimely([made, made], time.time()) * 2 == details
+    assert (0 if told is None else 2) == len(details)
+    assert all(detail.startswith(f"{made.cert}: the certificate {told}") for detail in details)
+    assert "a" == _shown_by(context)
 
 
 @pytest.mark.parametrize("fault", ["not a certificate", "another key", "a passphrase"])

@@ -14,8 +14,13 @@ from cryptography.x509.oid import NameOID
 __all__ = ["certificate"]
 
 
-def certificate(directory: Path, *hosts: str) -> tuple[Path, Path]:
-    """The files of a certificate for 127.0.0.1 and these hosts, which is its own authority, and of its key."""
+def certificate(
+    directory: Path, *hosts: str, begins: timedelta = timedelta(hours=-1), ends: timedelta = timedelta(days=1)
+) -> tuple[Path, Path]:
+    """The files of a certificate for 127.0.0.1 and these hosts, which is its own authority, and of its key.
+
+    It `begins` and `ends` so far from now.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a gateway")])
     names = [x509.IPAddress(ip_address("127.0.0.1")), *map(x509.DNSName, hosts)]
@@ -26,8 +31,8 @@ def certificate(directory: Path, *hosts: str) -> tuple[Path, Path]:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now + begins)
+        .not_valid_after(now + ends)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)

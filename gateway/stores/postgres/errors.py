@@ -13,6 +13,7 @@ from typing import Final
 
 import asyncpg
 
+from gateway.certificate_fault import certificate_fault
 from gateway.core.reasons import Dependency, DependencyDown
 
 FAILURES: Final = (
@@ -57,6 +58,8 @@ def explain(error: Exception) -> str:
     """What went wrong and what is to be done."""
     if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
         return f"PostgreSQL cannot be used: {_READ_ONLY}"
+    if (fault := certificate_fault(error)) is not None:
+        return f"PostgreSQL cannot be used: {fault}"
     state = getattr(error, "sqlstate", None)
     if state in _MEANINGS:
         return f"PostgreSQL failed ({state}): {_MEANINGS[state]}"

@@ -20,6 +20,8 @@ from redis.exceptions import (
     ResponseError,
 )
 
+from gateway.certificate_fault import certificate_fault
+
 _CLUSTER: Final = (
     "it is one node of a cluster, and the gateway's keys belong to another: name a server that is not in cluster mode"
 )
@@ -61,6 +63,8 @@ def explain(error: Exception) -> str:
     if not code and isinstance(error, ResponseError):
         word = str(error).partition(" ")[0]  # of "ERR unknown command" the client keeps the rest
         code = word if word in _MEANINGS or (word.isupper() and word.isalpha()) else "ERR"
+    if not code and (fault := certificate_fault(error)) is not None:
+        return f"Redis cannot be used: {fault}"
     if not code:
         return f"Redis does not answer ({type(error).__name__})"
     return f"Redis refuses ({code})" + (f": {_MEANINGS[code]}" if code in _MEANINGS else "")
