@@ -85,6 +85,9 @@ ACTIONS: Final = frozenset().union(*_NEEDS.values(), *_FURTHER.values(), _OF_VER
 
 _NO_ACTION: Final = frozenset({Action.SHARE, Action.SIGN})
 _LISTINGS: Final = frozenset({_O.LIST_OBJECTS, _O.LIST_OBJECTS_V2, _O.LIST_OBJECT_VERSIONS, _O.LIST_MULTIPART_UPLOADS})
+_OF_KEYS: Final = _LISTINGS - {_O.LIST_MULTIPART_UPLOADS}
+"""The listings whose prefix and delimiter conditions can look at: AWS knows neither of one of unfinished uploads."""
+
 _OF_BUCKETS: Final = _LISTINGS | {_O.HEAD_BUCKET, _O.CREATE_BUCKET, _O.GET_BUCKET_LOCATION, _O.GET_BUCKET_VERSIONING}
 
 
@@ -131,7 +134,7 @@ class Condition:
             case "aws:SourceIp":
                 return attempt.peer is not None and any(attempt.peer in network for network in self.networks)
             case "s3:prefix" | "s3:delimiter":
-                value = (attempt.params or {}).get(self.key[3:]) if attempt.operation in _LISTINGS else None
+                value = (attempt.params or {}).get(self.key[3:]) if attempt.operation in _OF_KEYS else None
                 return value is not None and any(pattern.matches(value) for pattern in self.patterns)
 
 

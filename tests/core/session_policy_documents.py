@@ -220,7 +220,8 @@ def judged(count: int, seed: int = 1) -> Iterator[Judged]:
         of_bucket = "Bucket" in action
         resource = _ARN + (tried.bucket if of_bucket else f"{tried.bucket}/{tried.key}")
         has = {"aws:SourceIp": str(tried.peer), "aws:CurrentTime": str(tried.now)}
-        has |= {f"s3:{name}": value for name, value in (tried.params or {}).items()}
+        if tried.operation is Operation.LIST_OBJECTS_V2:
+            has |= {f"s3:{name}": value for name, value in (tried.params or {}).items()}
         ours = not list(read_session_policy(text).objections(tried))
         moto = None
         if number % 2 == 0:

@@ -159,6 +159,19 @@ def test_conditions(condition: object, params: dict[str, str], holds: bool) -> N
     assert holds == allowed(policy(statement("s3:ListBucket", ARN + "lake", Condition=condition)), tried)
 
 
+def test_prefixes_are_known_of_listings_of_objects_alone() -> None:
+    """As at AWS (service authorization reference, S3), a listing of unfinished uploads has neither key: no prefix lets
+    it in, and none keeps it out."""
+    params = {"prefix": "t1/", "delimiter": "/"}
+    listing = [Operation.LIST_OBJECTS, Operation.LIST_OBJECTS_V2, Operation.LIST_OBJECT_VERSIONS]
+    for condition in ({"s3:prefix": "t1/"}, {"s3:delimiter": "/"}):
+        within = policy(statement("s3:List*", "*", Condition={"StringEquals": condition}))
+        without = policy(statement("s3:List*", "*"), statement("*", "*", "Deny", Condition={"StringLike": condition}))
+        for operation in [*listing, Operation.LIST_MULTIPART_UPLOADS]:
+            tried = attempt(operation, key="t1/", params=params)
+            assert [operation in listing, operation not in listing] == [allowed(within, tried), allowed(without, tried)]
+
+
 def test_who_has_no_address_is_in_no_network() -> None:
     """A request over a Unix socket meets no IpAddress."""
     found = policy(statement("s3:*", "*", Condition={"IpAddress": {"aws:SourceIp": ["0.0.0.0/0", "::/0"]}}))
