@@ -10,6 +10,7 @@ around: whoever opens the address in a browser reads it, too.
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import Final
 from urllib.parse import quote
@@ -22,6 +23,7 @@ INDEX_HEADERS: Final = (
     ("Content-Security-Policy", "default-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"),
 )
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_INSTANT: Final = re.compile(r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)T(?P<clock>\d\d:\d\d)", re.ASCII)
 _WIDTH: Final = 51
 """Characters in front of the day."""
 
@@ -46,7 +48,7 @@ def index_end() -> str:
 
 def _day(modified: str) -> str:
     """30-Nov-2026 00:12, in UTC as stores write it; a dash for what is no instant."""
-    year, month, day, clock = modified[:4], modified[5:7], modified[8:10], modified[11:16]
-    if not (year + month + day).isdigit() or len(clock) != 5 or not 1 <= int(month) <= 12:
+    found = _INSTANT.match(modified)
+    if found is None or not 1 <= int(found["month"]) <= len(_MONTHS):
         return "-"
-    return f"{day}-{_MONTHS[int(month) - 1]}-{year} {clock}"
+    return f"{found['day']}-{_MONTHS[int(found['month']) - 1]}-{found['year']} {found['clock']}"

@@ -54,7 +54,13 @@ def test_a_line_is_as_nginx_writes_it() -> None:
     assert f'<a href="sub/">sub/</a>{" " * 47}{"-":17}{"-":>20}\n' == index_line(Entry("sub/"))
 
 
-@pytest.mark.parametrize("modified", ["", "yesterday", "2026-13-30T00:12:47Z", "2026-11-30", "0000-00-00T00:00"])
+@pytest.mark.parametrize(
+    "modified",
+    [
+        *("", "yesterday", "2026-13-30T00:12:47Z", "2026-11-30", "0000-00-00T00:00"),
+        *("2026-²1-30T00:12:47Z", "2026-11-30T<hr>x:47Z", "2026-11-30 00:12"),
+    ],
+)
 def test_a_day_that_is_none_is_a_dash(modified: str) -> None:
     """A store that tells no day, or says it oddly, makes no other line."""
     assert ["-", "5"] == index_line(Entry("a", 5, modified)).split()[-2:]
