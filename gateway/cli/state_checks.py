@@ -41,7 +41,7 @@ async def examine_state(state: StateSettings) -> list[Finding]:
 
 
 def _judge_locks(locks: Mapping[Path, bool | str]) -> Iterator[Finding]:
-    for folder, works in locks.items():
+    for folder, works in ((place.absolute(), works) for place, works in locks.items()):
         if works is True:
             yield Finding("state", "locks", True, f"{folder} keeps them")
         elif works is False:

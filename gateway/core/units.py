@@ -131,7 +131,8 @@ def instant(text: str) -> float:
     """
     try:
         parsed = datetime.fromisoformat(text)
-    except ValueError:
+        parsed = parsed.astimezone(UTC) if parsed.tzinfo is not None else parsed  # where some have no year
+    except (ValueError, OverflowError):
         raise ValueError(
             phrase("time_form", "{text!r} is not a time: write RFC 3339, like 2027-01-31T12:00:00Z", text=text)
         ) from None

@@ -109,6 +109,14 @@ def test_instants_come_back(seconds: int) -> None:
     assert seconds == instant(format_instant(seconds))
 
 
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"])
+def test_what_no_calendar_has_in_utc_is_no_instant(text: str) -> None:
+    """A store's date, or a person's, is refused when it is read, and not where it is to be written."""
+    with pytest.raises(ValueError, match="is not a time"):
+        instant(text)
+    assert "9999-12-31T23:59:59Z" == format_instant(instant("9999-12-31T23:59:59Z"))
+
+
 def test_a_date_that_ends_something_is_its_last_second() -> None:
     """In UTC; a time is itself."""
     assert instant("2027-01-31T23:59:59Z") == end_instant("2027-01-31")
