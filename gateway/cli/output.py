@@ -57,6 +57,7 @@ Environment:
   GATEWAY_ADMIN_TOKEN  an admin's token; without one, a gateway key in
                        AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY acts as its app;
                        without both, whoever has signed in (gateway login)
+  GATEWAY_CONFIG       what --config is unless given: the settings to serve by
   GATEWAY_CONFIG_DIR   contexts and sign-ins, ~/.config/gateway unless set
   NO_COLOR             no colours
 

@@ -23,17 +23,11 @@ from gateway.settings.references import References
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySet:
-    """One immutable policy with what is needed to serve it.
-
-    `sources` are the policy files in the order they were read; `references` are the other files they name (secrets and
-    certificates), for a watcher. `warnings` say what is allowed and seldom meant.
-    """
+    """One immutable policy with what is needed to serve it. `warnings` say what is allowed and seldom meant."""
 
     policy: Policy
     backends: tuple[BackendSpec, ...]
     examples: tuple[Example, ...]
-    sources: tuple[Path, ...]
-    references: frozenset[Path] = frozenset()
     warnings: tuple[str, ...] = ()
 
 
@@ -56,8 +50,6 @@ def read_policies(directory: Path, references: References) -> PolicySet:
         policy=policy,
         backends=backends,
         examples=examples,
-        sources=draft.sources,
-        references=frozenset(references.files),
         warnings=tuple(find_overlaps(draft.buckets, {backend.name: backend for backend in backends})),
     )
 

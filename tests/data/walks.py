@@ -2,7 +2,7 @@
 
 Counted are the functions of `gateway/` that are called for one request in a running plane before a store of our own;
 state stores and telemetry are left out. Frames are those between the listener's handler and the write to the store's
-socket, both included.
+socket, both included; a body is written by a task of its own, of which they tell nothing.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ async def requests(rig: Rig) -> dict[str, Ask]:
 async def _main() -> None:
     async with before_a_store() as rig:
         walks = {name: await walk(ask) for name, ask in (await requests(rig)).items()}
-    rows = [f"| {name} | {len(of.functions)} | {len(of.files)} | {len(of.frames)} |" for name, of in walks.items()]
-    chains = [f"{name}: {' → '.join(of.frames)}" for name, of in walks.items()]
+    rows = [f"| {name} | {len(of.functions)} | {len(of.files)} | {len(of.frames) or '-'} |" for name, of in walks.items()]
+    chains = [f"{name}: {' → '.join(of.frames)}" for name, of in walks.items() if of.frames]
     sys.stdout.write("\n".join(["| request | functions | files | frames |", "|---|---|---|---|", *rows, *chains, ""]))
 
 

@@ -14,23 +14,25 @@ from hypothesis import strategies as st
 
 from gateway.core.reasons import SettingsError
 from gateway.settings.grammar import SECTIONS
-from gateway.settings.policies import PolicySet, load_policies
+from gateway.settings.policies import PolicySet, load_policies, read_policies
+from gateway.settings.references import References
 from gateway.settings.schemas import build_policy_schema
 from tests.settings.conftest import GOOD_POLICY, PROFILES, Folder
 
 
-def test_a_loaded_policy_names_its_files(folder: Folder) -> None:
-    """Policy files in the order of reading, and the files they refer to."""
+def test_all_files_are_one_policy_that_stays_as_it_is(folder: Folder) -> None:
+    """And what they refer to is noted, for who watches files."""
     (folder.policies / "key").write_text("x")
     (folder.policies / "z.yml").write_text(
         "backends: {far: {profile: regional, credentials: {access_key: file:key, secret_key: env:S}}}"
     )
-    loaded = folder.policy(S="s")
-    assert (folder.policies / "a.yaml", folder.policies / "z.yml") == loaded.sources
-    assert frozenset({folder.policies / "key"}) == loaded.references
+    folder.policy(S="s")
+    references = References({"S": "s"}, folder.policies, profiles=PROFILES)
+    loaded = read_policies(folder.policies, references)
+    assert {folder.policies / "key"} == references.files
     assert {"near", "far"} == {backend.name for backend in loaded.backends} == set(loaded.policy.backends)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        loaded.sources = ()  # type: ignore[misc]
+        loaded.examples = ()  # type: ignore[misc]
 
 
 def test_all_faults_of_all_files_are_told_at_once(folder: Folder) -> None:
@@ -58,7 +60,7 @@ def test_relative_references_start_at_the_policies(folder: Folder, monkeypatch: 
     (folder.policies / "a.yaml").write_text(
         "backends: {far: {profile: regional, credentials: {access_key: file:key, secret_key: file:key}}}"
     )
-    assert frozenset({folder.policies / "key"}) == load_policies(Path("policies"), PROFILES, {}).references
+    assert {"far"} == {backend.name for backend in load_policies(Path("policies"), PROFILES, {}).backends}
 
 
 def test_the_schema_has_every_section_and_forbids_the_rest() -> None:

@@ -63,27 +63,27 @@ class MemoryBudget:
 
 
 class Portion:
-    """A part of a reserve that some holders share."""
+    """The room as some holders have it, who share what one may have."""
 
-    __slots__ = ("_holders", "_reserve")
+    __slots__ = ("_budget", "_holders")
 
-    def __init__(self, reserve: MemoryBudget, holders: tuple[str, ...]) -> None:
-        self._reserve = reserve
+    def __init__(self, budget: MemoryBudget, holders: tuple[str, ...]) -> None:
+        self._budget = budget
         self._holders = holders
 
     def take(self, size: int) -> bool:
         """Whether there was room, which is then taken."""
-        return self._reserve.take(size, self._holders)
+        return self._budget.take(size, self._holders)
 
     def give(self, size: int) -> None:
-        self._reserve.give(size, self._holders)
+        self._budget.give(size, self._holders)
 
     def lend(self, size: int) -> memoryview:
         """See `MemoryBudget`; the room in it is taken apart from it."""
-        return self._reserve.lend(size)
+        return self._budget.lend(size)
 
     def take_back(self, buffer: memoryview) -> None:
-        self._reserve.take_back(buffer)
+        self._budget.take_back(buffer)
 
     @contextmanager
     def hold(self, size: int) -> Iterator[None]:

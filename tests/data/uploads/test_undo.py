@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -10,6 +11,7 @@ from gateway.core.intake import Intake
 from gateway.core.request import Action
 from tests.data.harness import Rig, deny, policy, rule
 from tests.data.raw_client import Got
+from tests.data.transfers_in_work import until
 from tests.data.uploading import BARE, WRITE, create, later, metadata, patch
 
 FORM = {"Content-Type": "multipart/form-data; boundary=b", "Accept": "application/json"}
@@ -136,6 +138,21 @@ async def test_a_link_that_has_ended_takes_nothing_back(uploads: Rig) -> None:
     secret = await sent(uploads, token)
     await uploads.edit(grant, suspended_at=uploads.clock.now, suspended_by="admin:a")
     assert 403 == (await undo(uploads, token, secret)).status
+    assert b"new" == uploads.store.stored("inside/in/a.txt")
+
+
+async def test_who_has_no_right_any_more_when_the_store_has_answered_removes_nothing(uploads: Rig) -> None:
+    """It is asked once more before the store is told: rules may change while it says what is there."""
+    token = await uploads.link(prefix="in/", actions=WRITE, intake=UNDO)
+    secret = await sent(uploads, token)
+    uploads.store.answers.clear()
+    uploads.store.waits = lambda call: (call.method, call.key) == ("HEAD", "inside/in/a.txt")
+    async with asyncio.TaskGroup() as group:
+        asked = group.create_task(undo(uploads, token, secret))
+        await until(lambda: uploads.store.calls("HEAD"))
+        uploads.use(policy(rule("everything"), deny("kept", "reports/**", may=[Action.DELETE])))
+        uploads.store.answers.set()
+    assert 410 == asked.result().status
     assert b"new" == uploads.store.stored("inside/in/a.txt")
 
 
