@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tests.clients.install import command, install
 from tests.e2e.place import Place, noise
+from tests.servers import over_tls
 
 __all__ = ["CLIENTS", "COUNT", "DRIVERS", "STEPS", "Client", "Outcome", "Step", "drive", "environ", "stock"]
 
@@ -130,7 +131,7 @@ def environ(place: Place, work: Path, prefix: str) -> dict[str, str]:
         "WORK": str(work),
         "MANY": MANY,
         "COUNT": str(COUNT),
-    }
+    } | over_tls.program_variables()
 
 
 def _judged(client: Client, done: subprocess.CompletedProcess[str], place: Place, prefix: str, work: Path) -> Outcome:

@@ -99,7 +99,9 @@ async def requests(rig: Rig) -> dict[str, Ask]:
 async def _main() -> None:
     async with before_a_store() as rig:
         walks = {name: await walk(ask) for name, ask in (await requests(rig)).items()}
-    rows = [f"| {name} | {len(of.functions)} | {len(of.files)} | {len(of.frames) or '-'} |" for name, of in walks.items()]
+    rows = [
+        f"| {name} | {len(of.functions)} | {len(of.files)} | {len(of.frames) or '-'} |" for name, of in walks.items()
+    ]
     chains = [f"{name}: {' → '.join(of.frames)}" for name, of in walks.items() if of.frames]
     sys.stdout.write("\n".join(["| request | functions | files | frames |", "|---|---|---|---|", *rows, *chains, ""]))
 

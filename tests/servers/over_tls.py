@@ -38,7 +38,14 @@ __all__ = [
 ]
 
 _DIRECTORY: Final = "OVER_TLS_DIRECTORY"
-_TRUSTED_BY: Final = ("SSL_CERT_FILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+_TRUSTED_BY: Final = (
+    "SSL_CERT_FILE",
+    "AWS_CA_BUNDLE",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "NODE_EXTRA_CA_CERTS",
+    "RCLONE_CA_CERT",
+)
 """The variables by which programs and libraries are told of an authority."""
 
 _TRUSTED_AS: Final = {

@@ -6,11 +6,12 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from steps import BIG, BUCKET, COUNT, HOST, MANY, PREFIX, SMALL, UNICODE, WORK, digest, report
+from steps import BIG, BUCKET, COUNT, HOST, MANY, PREFIX, SECURE, SMALL, UNICODE, WORK, digest, report
 
 PLACE = f"s3://{BUCKET}/{PREFIX}"
 KEYS = (f"--access_key={os.environ['AWS_ACCESS_KEY_ID']}", f"--secret_key={os.environ['AWS_SECRET_ACCESS_KEY']}")
-OPTIONS = ("--config=/dev/null", "--no-ssl", f"--host={HOST}", f"--host-bucket={HOST}", "--no-progress", *KEYS)
+TLS = ("--ssl", f"--ca-certs={os.environ['SSL_CERT_FILE']}") if SECURE else ("--no-ssl",)
+OPTIONS = ("--config=/dev/null", *TLS, f"--host={HOST}", f"--host-bucket={HOST}", "--no-progress", *KEYS)
 
 
 def s3cmd(*arguments):
