@@ -70,7 +70,7 @@ class RevocationFollower:
     ) -> None:
         self.view = RevocationView()
         self._neighbours = neighbours
-        self._asked_for = 0
+        self._asked_at = 0, 0  # how far a neighbour, and the view, were when the feed was asked because of that
         self._feed = feed
         self._on_entries = on_entries
         self._monotonic = monotonic
@@ -138,7 +138,10 @@ class RevocationFollower:
 
     def is_behind(self) -> bool:
         """Whether a neighbour has announced what has not been asked for here."""
-        return self._neighbours is not None and self._neighbours.newest() > max(self.view.serial, self._asked_for)
+        if self._neighbours is None:
+            return False
+        newest, known = self._neighbours.newest(), self.view.serial
+        return newest > known and (newest, known) != self._asked_at
 
     async def keep_up(self) -> None:
         """Take in what a neighbour has announced, before a request is judged; cheap when there is nothing.
@@ -152,7 +155,7 @@ class RevocationFollower:
                 if newest > self.view.serial:
                     await self._read()
                 # Notices that were pruned meanwhile will not come any more: the feed was asked, and that is enough.
-                self._asked_for = max(self._asked_for, newest)
+                self._asked_at = newest, self.view.serial
 
     async def _read(self) -> None:
         while True:
@@ -176,7 +179,7 @@ class RevocationFollower:
             action="what this process knows stays revoked until it ends: revoke anew what was revoked since",
         )
         self.view.rewind()
-        self._last_read, self._asked_for = None, 0
+        self._last_read = None
         self._on_entries((FeedEntry(0, FeedKind.CHANGED, EVERY),))
 
     async def run(self) -> None:

@@ -308,6 +308,21 @@ async def test_what_the_feed_has_forgotten_is_asked_for_once() -> None:
     assert feed.asked == 2
 
 
+async def test_what_a_neighbour_announces_lower_than_before_is_asked_for_too() -> None:
+    """A neighbour may have read further in what the state has lost since: that it was asked about says nothing of what
+    gets these numbers again."""
+    feed, words = CountedFeed(open_memory(clock=lambda: NOW).feed), Words()
+    other = beside(feed, words)
+    words.tell(7)
+    await other.keep_up()
+    words.told.clear()
+    await revoke(feed, "app:billing")
+    words.tell(1)
+    assert other.is_behind()
+    await other.keep_up()
+    assert (2, 1, False) == (feed.asked, other.view.serial, other.is_behind())
+
+
 async def _ages(rig: Rig, *steps: float, monkeypatch: pytest.MonkeyPatch, late: float = 1e9) -> list[float]:
     """At which ages the guard called, when a step of the clock passed during each of its waits."""
     called: list[float] = []
