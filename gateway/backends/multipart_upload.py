@@ -17,7 +17,7 @@ from typing import Final
 
 from gateway.backends.verdict import ANSWER_LIMIT, FAILED, BufferedBody
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
-from gateway.core.route import Answer, Capability, Upstream, UpstreamCall
+from gateway.core.route import Answer, Capability, Upstream, UpstreamCall, ask_etag
 from gateway.core.values import dataclass
 from gateway.wire.s3.documents import store_fault
 from gateway.wire.s3.multipart import (
@@ -283,7 +283,7 @@ class _UploadCalls:
             found, refused = await _read(answer)
             if refused is not None:
                 return refused
-            etag = read_completed(found)
+        etag = read_completed(found) or await ask_etag(self._upstream, call)
         if not etag:
             raise UpstreamFailed(Reason.UPSTREAM_BROKE, "the store gives the completed upload no ETag")
         # What is left out describes the completing document, not the object.

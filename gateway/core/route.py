@@ -237,3 +237,14 @@ class Upstream(Protocol):
             UpstreamFailed: no credentials at hand.
         """
         ...
+
+
+async def ask_etag(upstream: Upstream, call: UpstreamCall) -> str:
+    """The entity tag of the object that a call was about, with its quotes, from its store; "" if that does not say.
+
+    Raises:
+        UpstreamFailed: as `Upstream.open`.
+    """
+    look = UpstreamCall(backend=call.backend, method="HEAD", bucket=call.bucket, key=call.key)
+    async with upstream.open(look) as answer:
+        return answer.headers.get("etag", "") if answer.status < 300 else ""

@@ -51,6 +51,8 @@ async def _sent(body: UploadBody | None) -> bytes:
 class MemoryUpstream:
     """A store that keeps everything in memory, and fails where a test tells it to."""
 
+    completed = b"<CompleteMultipartUploadResult><ETag>&quot;whole&quot;</ETag></CompleteMultipartUploadResult>"
+
     def __init__(self, fails: str = "", status: int = 500, body: bytes = b"") -> None:
         self.fails = fails
         self.status = status
@@ -64,7 +66,8 @@ class MemoryUpstream:
         query = dict(call.query)
         content = await _sent(body)
         assert call.body_length is None or call.body_length == len(content)
-        step = {"POST": "complete" if "uploadId" in query else "create", "DELETE": "abort", "PUT": "put"}[call.method]
+        posted = "complete" if "uploadId" in query else "create"
+        step = {"POST": posted, "DELETE": "abort", "PUT": "put", "HEAD": "look"}[call.method]
         if "partNumber" in query:
             step = f"part {query['partNumber']}"
         self.steps.append(step)
@@ -79,7 +82,12 @@ class MemoryUpstream:
             assert query["uploadId"] == "a&b"
             assert [int(n) for n in self.parts] == list(range(1, len(self.parts) + 1))
             self.object = b"".join(self.parts.values())
-            xml = b"<CompleteMultipartUploadResult><ETag>&quot;whole&quot;</ETag></CompleteMultipartUploadResult>"
+            xml = self.completed
+        elif step == "look":
+            yield (
+                Answer(404, {}, 0, Body(b"")) if self.object is None else Answer(200, {"etag": '"seen"'}, 0, Body(b""))
+            )
+            return
         elif step == "put":
             self.object, headers = content, {"etag": '"one"'}
         elif step.startswith("part"):
@@ -178,12 +186,24 @@ async def test_a_failed_condition_is_told_as_such(small_parts: None, condition: 
 
 @pytest.mark.parametrize("body", [b"", b"<html>busy</html>", b"<CompleteMultipartUploadResult/>"])
 async def test_a_completion_that_says_nothing_is_no_success(small_parts: None, body: bytes) -> None:
-    """Without an ETag nobody knows that there is an object."""
+    """Without an ETag, and without an object that has one, nobody knows that there is one."""
     store = MemoryUpstream("complete", 200, body)
     with pytest.raises(UpstreamFailed) as failed:
         await upload(store, PLACE, chunks(b"x" * 25))
     assert Reason.UPSTREAM_BROKE is failed.value.reason
     assert "abort" == store.steps[-1]
+
+
+async def test_a_store_that_leaves_out_the_etag_is_asked_for_it(small_parts: None) -> None:
+    """So does Ceph: the object is there, and its uploader is told so. Who says it is not asked."""
+    store = MemoryUpstream()
+    store.completed = b"<CompleteMultipartUploadResult><ETag></ETag></CompleteMultipartUploadResult>"
+    done = await upload(store, PLACE, chunks(b"x" * 25))
+    assert (200, '"seen"') == (done.status, done.headers["etag"])
+    assert "abort" not in store.steps
+    told = MemoryUpstream()
+    await upload(told, PLACE, chunks(b"x" * 25))
+    assert "look" not in told.steps
 
 
 async def test_cancelling_aborts_the_upload(small_parts: None) -> None:

@@ -22,6 +22,8 @@ class PartsStore(ScriptedStore):
         self.uploads: dict[str, tuple[tuple[str, str], dict[int, bytes]]] = {}
         self.types: dict[str, str] = {}
         self.begun = 0
+        self.says = "&quot;e&quot;"
+        """The ETag in the answer to a completion; "" to leave it out."""
 
     def hidden(self) -> list[str]:
         """The records of unfinished uploads."""
@@ -105,4 +107,4 @@ class PartsStore(ScriptedStore):
         assert named
         del self.uploads[upload]
         self.hold(place[1], body, place[0])
-        return xml("<CompleteMultipartUploadResult><ETag>&quot;e&quot;</ETag></CompleteMultipartUploadResult>")
+        return xml(f"<CompleteMultipartUploadResult><ETag>{self.says}</ETag></CompleteMultipartUploadResult>")

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Action, BucketPlace, ObjectRequest, Operation
-from gateway.core.route import Capability, UpstreamCall
+from gateway.core.route import Capability, UpstreamCall, ask_etag
 from gateway.data.body import confirmed, read_plain
 from gateway.data.call import S3Call
 from gateway.data.plane import DataPlane, Snapshot
@@ -127,7 +127,8 @@ async def _finish_upload(
     permit.consumed = True
     bucket, key = call.attempt.bucket, call.attempt.key
     location = f"{snapshot.public_url}/{bucket}/{quote(key)}"
-    document = multipart.completed_document(location, bucket, key, multipart.read_completed(found))
+    etag = multipart.read_completed(found) or await ask_etag(plane.upstream, store_call)
+    document = multipart.completed_document(location, bucket, key, etag)
     return xml_reply(document, permit.exchange.request_id)
 
 

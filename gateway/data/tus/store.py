@@ -20,7 +20,7 @@ from gateway.core.loan import Lender, Sink, Stretch
 from gateway.core.pattern import RESERVED
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.request import ObjectRequest, Operation
-from gateway.core.route import Answer, Capability, Route, UploadBody, Upstream, UpstreamCall
+from gateway.core.route import Answer, Capability, Route, UploadBody, Upstream, UpstreamCall, ask_etag
 from gateway.core.units import whole_number
 from gateway.data.state.names import Names, require_absent
 from gateway.splice.pump import is_worth_it, splice
@@ -239,7 +239,7 @@ class TusStore:
         async with self._guard(only_new=only_new, conditional=conditional) as headers:
             call = complete_call(self._place, parts_id, text, tuple(headers.items()))
             found = await self._ask(call, partial(_after, standing, text))
-        return read_completed(found)
+        return read_completed(found) or await ask_etag(self._upstream, call)
 
     async def put_whole(self, body: AsyncIterator[bytes | Stretch] | bytes, size: int, *, only_new: bool) -> str:
         """Store a small object at once; returns its entity tag.

@@ -186,7 +186,8 @@ def initiated_document(bucket: str, key: str, upload_id: str) -> bytes:
 
 
 def read_completed(body: Document) -> str:
-    """The entity tag of a completed upload, with its quotes. Raises UpstreamFailed; ask `store_fault` first."""
+    """The entity tag of a completed upload, with its quotes; "" if the store has left it out, as some do: then
+    `gateway.core.route.ask_etag` does. Raises UpstreamFailed; ask `store_fault` first."""
     return quoted(read_store(body, "CompleteMultipartUploadResult").findtext("ETag", ""))
 
 

@@ -250,6 +250,18 @@ async def test_multipart_bookkeeping_shows_our_names(app: Rig) -> None:
         assert b"inside" not in got.body
 
 
+async def test_a_completed_upload_has_an_etag_whatever_its_store_says(app: Rig) -> None:
+    """Some leave it out, and clients fail without: the object itself is asked for it."""
+    app.store.script(
+        xml("<CompleteMultipartUploadResult><Key>inside/a</Key><ETag></ETag></CompleteMultipartUploadResult>"),
+        Scripted(200, {"etag": '"e-1"'}),
+    )
+    parts = b"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>e</ETag></Part></CompleteMultipartUpload>"
+    completed = await app.ask("POST", "/reports/a?uploadId=u1", body=parts)
+    assert (200, True) == (completed.status, b'<ETag>"e-1"</ETag>' in completed.body)
+    assert ("HEAD", "inside/a") == (app.store.seen[-1].call.method, app.store.seen[-1].call.key)
+
+
 async def test_an_error_inside_a_200_is_an_error(app: Rig) -> None:
     """CompleteMultipartUpload says 200 first and changes its mind later."""
     app.store.script(xml("<Error><Code>InvalidPart</Code><Message>real words</Message></Error>"))

@@ -416,6 +416,17 @@ async def test_an_upload_may_be_taken_back(rig: Rig) -> None:
     assert not any(key.startswith("inside/in/") for _, key in rig.store.objects)
 
 
+async def test_an_upload_in_parts_has_the_etag_that_its_store_left_out(rig: Rig) -> None:
+    """The object's own: so its receipt says, and by it the upload may be taken back."""
+    store_of(rig).says = ""
+    token = await rig.link(None, prefix="in/", actions=WRITE, intake=Intake(undo=600.0))
+    got = await put(rig, f"/s/{token}/a", BODY)
+    [(_, stored)] = [held for (_, key), held in rig.store.objects.items() if key == "inside/in/a"]
+    assert stored["etag"] == got.header("etag")
+    assert 204 == (await rig.ask("DELETE", f"/s/{token}", {"Upload-Undo": got.header("upload-undo") or ""})).status
+    assert not any(key.startswith("inside/in/") for _, key in rig.store.objects)
+
+
 async def test_a_page_can_read_what_it_needs(rig: Rig) -> None:
     """A cross-origin rule about the methods is enough: the draft's headers go both ways."""
     rig.use(policy(cors=(Cors(("https://app.example",), ("POST", "HEAD", "PATCH")),)))
