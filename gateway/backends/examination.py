@@ -261,5 +261,8 @@ async def _try_capabilities(spec: BackendSpec, bucket: Bucket) -> AsyncIterator[
     for one in await probe(spec, bucket.real_bucket, prefix, time.time):
         ok = True if one.agrees else None if one.seen else False
         seen = "yes" if one.seen else "no"
-        detail = seen if one.agrees else f"{seen}, and the profile {spec.profile.name} says otherwise"
+        if not one.answered:
+            detail = "no answer:"
+        else:
+            detail = seen if one.agrees else f"{seen}, and the profile {spec.profile.name} says otherwise"
         yield Finding(spec.name, f"bucket {bucket.name}: {one.name}", ok, f"{detail} {one.detail}".strip())

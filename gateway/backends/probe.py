@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -44,16 +45,18 @@ _AWKWARD: Final = ("space here", "plus+percent%25", "umlaut-\u00fc-\u732b", "a=b
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One question. `expected` is what the profile says (None: it says nothing), `seen` what the store did."""
+    """One question. `expected` is what the profile says (None: it says nothing), `seen` what the store did; `detail`
+    tells what was wrong with it if it was not `answered`."""
 
     name: str
     expected: bool | None
     seen: bool
     detail: str = ""
+    answered: bool = True
 
     @property
     def agrees(self) -> bool:
-        return self.expected is None or self.expected == self.seen
+        return self.answered and (self.expected is None or self.expected == self.seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +130,13 @@ class _Questions:
                 return
 
     async def _guarded(self, ask: Callable[[], Awaitable[Observation]]) -> Observation:
+        """Asked once more if no answer came: it may have met a connection that the store was about to close."""
+        with suppress(UpstreamFailed, Refused):
+            return await ask()
         try:
             return await ask()
         except (UpstreamFailed, Refused) as failure:
-            return Observation(ask.__name__.strip("_"), None, False, failure.detail)
+            return Observation(ask.__name__.strip("_"), None, False, failure.detail, answered=False)
 
     async def _send(
         self,
@@ -181,19 +187,36 @@ class _Questions:
         return Observation(Capability.RANGES, self._expects(Capability.RANGES), seen, f"answered {reply.status}")
 
     async def _conditional_reads(self) -> Observation:
+        """What does not hold is refused, and what holds is not."""
         etag = (await self._send("HEAD", "probe")).headers.get("etag", '""')
-        same = await self._send("GET", "probe", headers=(("if-none-match", etag),))
-        other = await self._send("GET", "probe", headers=(("if-match", '"0"'),))
-        seen = (same.status, other.status) == (304, 412)
-        expected = self._expects(Capability.CONDITIONAL_READS)
-        return Observation(Capability.CONDITIONAL_READS, expected, seen, f"answered {same.status} and {other.status}")
+        asked = (("if-none-match", etag, 304), ("if-match", '"0"', 412), ("if-match", etag, 200))
+        wrong = []
+        for name, value, right in asked:
+            reply = await self._send("GET", "probe", headers=((name, value),))
+            wrong += [] if reply.status == right else [f"{name}: {value} {reply.status}"]
+        return self._found(Capability.CONDITIONAL_READS, _wrong_answers(wrong), seen=not wrong)
 
     async def _conditional_writes(self) -> Observation:
-        again = await self._send("PUT", "probe", body=_BODY, headers=(("if-none-match", "*"),))
-        other = await self._send("PUT", "probe", body=_BODY, headers=(("if-match", '"0"'),))
-        seen = (again.status, other.status) == (412, 412)
-        expected = self._expects(Capability.CONDITIONAL_WRITES)
-        return Observation(Capability.CONDITIONAL_WRITES, expected, seen, f"answered {again.status} and {other.status}")
+        """Of every kind of write. Some stores refuse whatever is quoted, or look at no condition of a copy."""
+        await self._send("PUT", "guarded", body=_BODY)
+        etag = (await self._send("HEAD", "guarded")).headers.get("etag", '""')
+        copied = ("x-amz-copy-source", copy_source_header(self._bucket, f"{self._prefix}probe"))
+        asked = (
+            ("PUT", ("if-none-match", "*"), 412),
+            ("PUT", ("if-match", '"0"'), 412),
+            ("PUT", ("if-match", etag), 200),
+            ("copy", ("if-none-match", "*"), 412),
+            ("DELETE", ("if-match", '"0"'), 412),
+        )
+        wrong = []
+        for way, condition, right in asked:
+            method, body = ("DELETE", None) if way == "DELETE" else ("PUT", b"" if way == "copy" else _BODY)
+            headers = (copied, condition) if way == "copy" else (condition,)
+            reply = await self._send(method, "guarded", body=body, headers=headers)
+            refused = reply.status == 412 or store_fault(reply.body) == "PreconditionFailed"
+            status = 412 if refused else reply.status
+            wrong += [] if status == right else [f"{way} {': '.join(condition)} {status}"]
+        return self._found(Capability.CONDITIONAL_WRITES, _wrong_answers(wrong), seen=not wrong)
 
     async def _awkward_keys(self) -> Observation:
         bad = []
@@ -301,11 +324,11 @@ class _Questions:
         return Observation(Capability.LIST_V2, self._expects(Capability.LIST_V2), seen, f"answered {reply.status}")
 
     async def _multipart(self) -> Observation:
-        """Two parts; the second completion meets an object that is there."""
-        place = Destination(self._spec.name, self._bucket, f"{self._prefix}parts")
+        """Two parts; the first completion meets no object, the second one does."""
+        place, new = Destination(self._spec.name, self._bucket, f"{self._prefix}parts"), (("if-none-match", "*"),)
         self._written["parts"] = None
-        done = await upload(self._upstream, place, _mebibytes(9))
-        again = await upload(self._upstream, place, _mebibytes(9), conditions=(("if-none-match", "*"),))
+        done = await upload(self._upstream, place, _mebibytes(9), conditions=new)
+        again = await upload(self._upstream, place, _mebibytes(9), conditions=new)
         refused = again.status == 412 or store_fault(await again.body.read(_LIMIT)) == "PreconditionFailed"
         seen = done.status == 200 and refused
         expected = self._expects(Capability.CONDITIONAL_COMPLETE)
@@ -334,6 +357,10 @@ class _Questions:
         finally:
             await past.close()
         return Observation("expiry_honoured", True, status in {400, 401, 403}, f"answered {status}")
+
+
+def _wrong_answers(wrong: list[str]) -> str:
+    return f"wrong answers: {'; '.join(wrong)}" if wrong else "heeded"
 
 
 async def _mebibytes(count: int) -> AsyncIterator[bytes]:

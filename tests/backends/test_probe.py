@@ -44,6 +44,35 @@ async def test_a_wrong_clock_is_found_out(seaweedfs: RunningStore) -> None:
     assert "+120 s" in clock.detail or "+119 s" in clock.detail
 
 
+@pytest.mark.parametrize("lacks", ["nothing", "if-match", "copy", "DELETE"])
+async def test_conditional_writes_are_those_that_are_refused_and_pass_as_they_should(lacks: str) -> None:
+    """A store that refuses whatever has an If-Match, or looks at none of a copy or of a DELETE, is found out."""
+    there: set[str] = set()
+
+    def heeds(head: str, method: str, name: str) -> bool:
+        if method == lacks or (lacks == "copy" and "x-amz-copy-source:" in head):
+            return False
+        spoilt = 'if-match: "0"' in head or (lacks == "if-match" and "if-match:" in head)
+        return spoilt or ("if-none-match: *" in head and name in there)
+
+    async def script(peer: Peer) -> None:
+        while True:
+            head, _ = await peer.request()
+            method, target, _ = head.split(maxsplit=2)
+            name = target.partition("?")[0]
+            if heeds(head, method, name):
+                await peer.send(reply(status="412 Precondition Failed"))
+                continue
+            (there.discard if method == "DELETE" else there.add)(name)
+            await peer.send(reply(extra='etag: "e"\r\n'))
+
+    async with fault_server(script) as seen:
+        async with upstream_to(seen.port) as upstream:
+            spec = upstream.store("b").spec
+        findings = {found.name: found for found in await probe(spec, "bkt", "p/", time.time)}
+    assert findings["conditional_writes"].seen == (lacks == "nothing"), findings["conditional_writes"].detail
+
+
 async def test_a_store_that_is_not_there_ends_the_questions() -> None:
     """Nothing can be asked of a store that does not answer."""
 
@@ -55,6 +84,21 @@ async def test_a_store_that_is_not_there_ends_the_questions() -> None:
             spec = upstream.store("b").spec
         with pytest.raises(UpstreamFailed):
             await probe(spec, "bkt", "p/", time.time)
+
+
+async def test_a_question_that_gets_no_answer_agrees_with_nothing() -> None:
+    """A store that breaks off is not taken for one of which nothing was expected."""
+
+    async def script(peer: Peer) -> None:
+        while "?uploads" not in (await peer.request())[0]:
+            await peer.send(reply(b""))
+
+    async with fault_server(script) as seen:
+        async with upstream_to(seen.port) as upstream:
+            spec = upstream.store("b").spec
+        findings = {found.name: found for found in await probe(spec, "bkt", "p/", time.time)}
+    assert (False, False) == (findings["multipart"].answered, findings["multipart"].agrees)
+    assert findings["virtual_host"].agrees
 
 
 async def test_a_store_that_answers_nonsense_agrees_with_nothing() -> None:
