@@ -15,8 +15,8 @@ import pytest
 import uvloop
 from hypothesis import settings
 
+from tests.servers import ceph, otherwise, without_plans
 from tests.servers import gateway as servers_gateway
-from tests.servers import otherwise, without_plans
 from tests.servers.rclone import rclone_store
 from tests.servers.seaweedfs import seaweedfs_store
 from tests.servers.store import RunningStore
@@ -59,6 +59,7 @@ class ServingLoop(uvloop.Loop):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--without-plans", action="store_true", help="have every request ask every step")
+    parser.addoption("--ceph", action="store_true", help="put Ceph where Swift stands (tests.servers.ceph)")
     for option, does in otherwise.OPTIONS.items():
         parser.addoption(option, action="store_true", help=does)
 
@@ -110,8 +111,9 @@ def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStore
 
 
 @pytest.fixture(scope="session")
-def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStore]:
-    with swift_store(tmp_path_factory.mktemp("swift")) as store:
+def swift(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStore]:
+    started = ceph.ceph_store if request.config.getoption("--ceph") else swift_store
+    with started(tmp_path_factory.mktemp("swift")) as store:
         yield store
 
 
