@@ -36,17 +36,18 @@ _MARK: Final = "\ufdd0"
 _STANDING_IN: Final = re.compile(
     rb"&#(?:x0{0,4}([0-9A-Fa-f]{1,4})|0{0,4}([0-9]{1,5}));|\xef\xb7[\x90-\xaf]|[\x01-\x08\x0b\x0c\x0e-\x1f]"
 )
-_BARE: Final = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f]")
+# Whether a piece may have such a reference. Others are common: some stores write each quotation mark as one.
+_REFERENCE: Final = re.compile(
+    rb"&#(?:x0{0,7}(?:1?[0-9A-Fa-f]|[Ff][Dd][DEde][0-9A-Fa-f])|0{0,8}(?:[12]?[0-9]|3[01]|6[45][0-9]{3}));"
+)
 _STOOD_IN: Final = re.compile("\ufdd0([\ufdd0-\ufdef])|([\ufdd1-\ufdef])")
 _CONTROLS: Final = frozenset(range(1, 32)) - {9, 10, 13}
-
-
-_ESCAPED: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+_BARE: Final = bytes(sorted(_CONTROLS))
 
 
 def escape(text: str) -> str:
     """A text as an element's. The library's `html.escape` brings half a megabyte of names along."""
-    return text.translate(_ESCAPED)
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 class Node:
@@ -126,7 +127,7 @@ class Reader:
         parser.StartDoctypeDeclHandler = tree.refuse_type
         parser.StartElementHandler = tree.begin
         parser.EndElementHandler = tree.end
-        parser.CharacterDataHandler = tree.add
+        parser.CharacterDataHandler = tree.text.append
         parser.StartCdataSectionHandler = tree.begin_section
 
     def feed(self, data: bytes) -> None:
@@ -153,7 +154,7 @@ class Reader:
         self._broken = True
         if 0 in piece:  # the parser would take it for a sign of UTF-16
             raise self._failure("it is not UTF-8")
-        if b"&#" in piece or b"\xef\xb7" in piece or _BARE.search(piece):
+        if _REFERENCE.search(piece) or b"\xef\xb7" in piece or len(piece.translate(None, _BARE)) < len(piece):
             piece = _STANDING_IN.sub(self._stand_in, piece)
         self._fed += len(piece)
         try:
@@ -167,16 +168,15 @@ class Reader:
         self._broken = False
 
     def _stand_in(self, found: re.Match[bytes]) -> bytes:
-        self._tree.replaced = True
-        if len(found[0]) == 1:
-            return chr(0xFDD0 + found[0][0]).encode()
         if found[1] is None and found[2] is None:
-            return _MARK.encode() + found[0]
+            self._tree.replaced = True
+            return chr(0xFDD0 + found[0][0]).encode() if len(found[0]) == 1 else _MARK.encode() + found[0]
         code = int(found[1], 16) if found[1] is not None else int(found[2])
         if code in _CONTROLS:
-            self._stand_ins = True
+            self._tree.replaced = self._stand_ins = True
             return chr(0xFDD0 + code).encode()
         if 0xFDD0 <= code <= 0xFDEF:
+            self._tree.replaced = True
             return (_MARK + chr(code)).encode()
         return found[0]
 
@@ -195,10 +195,10 @@ class _Tree:
         "_open",
         "_roots",
         "_spine",
-        "_text",
         "replaced",
         "root",
         "sections",
+        "text",
     )
 
     def __init__(self, roots: Collection[str], spine: Sequence[str], most: int) -> None:
@@ -207,7 +207,7 @@ class _Tree:
         self._most = most
         self._elements = self._attributes = 0
         self._open: list[Node] = []
-        self._text: list[str] = []
+        self.text: list[str] = []  # of the element that was begun or ended last
         self.root: Node | None = None
         self.sections = self.replaced = False
 
@@ -219,27 +219,27 @@ class _Tree:
 
     def begin(self, name: str, attributes: Sequence[str]) -> None:
         self._elements += 1
-        self._attributes += len(attributes) // 2
+        if attributes:
+            self._attributes += len(attributes) // 2
         if self._elements > self._most or self._attributes > self._elements + _SPARE_ATTRIBUTES:
             raise ValueError("it has too many elements or attributes")
         node = Node(name.rpartition(":")[2])
-        depth = len(self._open)
+        unended = self._open
+        depth = len(unended)
         if not depth:
             if self._roots and node.tag not in self._roots:
                 raise ValueError(f"its root is not {' or '.join(sorted(self._roots))}")
             self.root = node
         else:
-            self._within(node, depth)
-        self._open.append(node)
-        self._text.clear()
-
-    def _within(self, node: Node, depth: int) -> None:
-        above = self._open[-1]
-        if depth >= _DEEPEST or (self._spine and not self._in_spine(above.tag, depth)):
-            raise ValueError("an element stands where none is expected")
-        if isinstance(above.children, tuple):
-            above.children = []
-        above.children.append(node)
+            above = unended[-1]
+            if depth >= _DEEPEST or (self._spine and not self._in_spine(above.tag, depth)):
+                raise ValueError("an element stands where none is expected")
+            if above.children:
+                above.children.append(node)
+            else:
+                above.children = [node]
+        unended.append(node)
+        self.text.clear()
 
     def _in_spine(self, name: str, depth: int) -> bool:
         """Whether elements may stand in this one. A root that was let in stands for the first name."""
@@ -248,12 +248,9 @@ class _Tree:
     def end(self, name: str) -> None:
         node = self._open.pop()
         if not node.children:
-            text = "".join(self._text)
+            text = "".join(self.text)
             node.text = _STOOD_IN.sub(_stood_in, text) if self.replaced else text
-        self._text.clear()
-
-    def add(self, text: str) -> None:
-        self._text.append(text)
+        self.text.clear()
 
 
 def _cut(waiting: bytearray) -> bytes:

@@ -87,6 +87,14 @@ def test_a_reference_may_be_spelled_as_xml_allows(reference: bytes) -> None:
     assert read(b"<K>%b</K>" % reference).text in {"\x01", "\x1f"}
 
 
+@pytest.mark.parametrize("form", ["&#{}{};", "&#x{}{:x};", "&#x{}{:X};"])
+def test_a_reference_is_the_character_that_it_names(form: str) -> None:
+    """Whichever that is, and however many zeros stand before it, with nothing beside it that anybody looks for."""
+    for code in [*range(1, 300), *range(0xFDC8, 0xFDF8)]:
+        for zeros in range(5):
+            assert chr(code) == read(f"<K>{form.format('0' * zeros, code)}</K>".encode()).text
+
+
 def test_a_bare_control_character_is_itself() -> None:
     """Some clients write the character and not its reference: it can be nothing else, wherever it stands."""
     for code in sorted(set(range(1, 32)) - {9, 10, 13}):
