@@ -34,9 +34,15 @@ from gateway.stores.memory import MemoryFeed, MemoryGrants, MemoryLedger, Memory
 from tests.backends.fault_server import Peer, fault_server, reply
 from tests.data.harness import request
 from tests.data.raw_client import RawClient
+from tests.servers import over_tls
 from tests.servers.process import free_ports
 
-ENVIRON = {"ADMIN": "an-admin-token-for-tests-0123456789", "KEY": "AKIATEST", "SECRET": "secret"}
+ENVIRON = {
+    "ADMIN": "an-admin-token-for-tests-0123456789",
+    "KEY": "AKIATEST",
+    "SECRET": "secret",
+    **over_tls.gateway_variables(),
+}
 
 SETTINGS = """
 data: {{listen: "127.0.0.1:{data}", public_url: "http://127.0.0.1:{data}"}}
@@ -96,7 +102,7 @@ class Running:
 
     async def api(self, method: str, path: str, **body: Any) -> tuple[int, Any]:
         headers = {"Authorization": f"Bearer {ENVIRON['ADMIN']}"}
-        url = f"http://127.0.0.1:{self.control}{path}"
+        url = f"{over_tls.scheme()}://127.0.0.1:{self.control}{path}"
         async with self.session.request(method, url, json=body or None, headers=headers) as answer:
             kind = answer.headers.get("Content-Type", "")
             return answer.status, await (answer.json(content_type=None) if "json" in kind else answer.text())
@@ -163,7 +169,8 @@ async def serving(directory: Path, more: str = "", state: str = '"memory://"') -
     store = Store()
     async with AsyncExitStack() as stack:
         seen = await stack.enter_async_context(fault_server(store.script, plain=True))
-        session = await stack.enter_async_context(aiohttp.ClientSession())
+        connector = aiohttp.TCPConnector(ssl=over_tls.client() or True)
+        session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
         running = Running(directory, data, control, store, seen.port, session)
         running.write_policy()
         settings = directory / "gateway.yaml"
@@ -656,7 +663,7 @@ async def test_sealing_keys_come_and_go_and_nobody_notices(tmp_path: Path, monke
         monkeypatch.setitem(ENVIRON, "GATEWAY_STATE", json.dumps(state))
 
     async def fetched(running: Running, token: str, **headers: str) -> int:
-        url = f"http://127.0.0.1:{running.data}/s/{token}"
+        url = f"{over_tls.scheme()}://127.0.0.1:{running.data}/s/{token}"
         async with running.session.get(url, headers=headers) as answer:
             return answer.status
 
@@ -665,7 +672,7 @@ async def test_sealing_keys_come_and_go_and_nobody_notices(tmp_path: Path, monke
         link = await running.link(password="open sesame")
         basic = {"Authorization": "Basic " + b64encode(b":open sesame").decode()}
         assert 401 == await fetched(running, link["token"])
-        form, page = {"password": "open sesame"}, f"http://127.0.0.1:{running.data}/s/{link['token']}"
+        form, page = {"password": "open sesame"}, f"{over_tls.scheme()}://127.0.0.1:{running.data}/s/{link['token']}"
         async with running.session.post(page, data=form, allow_redirects=False) as answer:
             cookie = answer.headers["Set-Cookie"].partition(";")[0]
     for held in ([(1, "K1")], [(2, "K2"), (1, "K1")], [(2, "K2")]):

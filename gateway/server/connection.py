@@ -320,7 +320,7 @@ class Connection(asyncio.BufferedProtocol):
         """Wait while the client is behind. Raises ConnectionError when it has gone."""
         if self._drained is not None:
             await asyncio.shield(self._drained)
-        if self._transport is None:
+        if self._transport is None or self._transport.is_closing():  # which is told in a later turn
             raise ConnectionResetError("the connection was lost")
 
     async def lend(self, moved: Callable[[int], None]) -> Loan | None:

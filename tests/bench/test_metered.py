@@ -18,7 +18,10 @@ from tests.bench.meter import BEGIN, corrected, tallied
 from tests.bench.store import standing
 from tests.servers.gateway import gateway_before
 
-pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc, which compiles the store")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc, which compiles the store"),
+    pytest.mark.skipif("config.getoption('--over-tls')", reason="the bench has rows of its own over TLS"),
+]
 
 
 def test_each_step_of_a_request_is_found(tmp_path: Path) -> None:

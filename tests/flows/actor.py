@@ -15,6 +15,7 @@ from botocore.config import Config
 
 from tests.clients.install import NODE, program
 from tests.e2e.place import Place
+from tests.servers import over_tls
 
 __all__ = ["AWS", "S3CMD", "Actor", "Answered", "curl", "until"]
 
@@ -82,7 +83,7 @@ class Actor:
             "AWS_ENDPOINT_URL_S3": self.place.gateway.data,
             "AWS_EC2_METADATA_DISABLED": "true",
             "BUCKET": self.place.bucket,
-        }
+        } | over_tls.program_variables()
 
     def run(self, *command: str | Path, check: bool = True, **more: str) -> subprocess.CompletedProcess[str]:
         """Run a tool as this app would; `more` goes to its environment."""

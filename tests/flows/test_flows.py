@@ -20,6 +20,7 @@ from playwright.sync_api import Browser
 
 from tests.e2e.place import noise
 from tests.flows.actor import AWS, S3CMD, Actor, until
+from tests.servers import over_tls
 
 _TEXT = b"the very same text\n"
 _TOLERANCE = 30
@@ -144,7 +145,8 @@ def test_f10_s3cmd_signs_a_url(actor: Actor, virtual: bool) -> None:
     keys = (f"--access_key={actor.access_key_id}", f"--secret_key={actor.secret_access_key}")
     hosts = (f"--host={host}", f"--host-bucket={f'%(bucket)s.{host}' if virtual else host}")
     target = f"s3://{actor.place.bucket}/videos/clip 1.mp4"
-    url = actor.run(S3CMD, "-c", "/dev/null", *keys, *hosts, "signurl", target, "+600").stdout.strip()
+    (actor.home / "s3cfg").write_text(f"[default]\nsignurl_use_https = {over_tls.scheme() == 'https'}\n")
+    url = actor.run(S3CMD, "-c", "s3cfg", *keys, *hosts, "signurl", target, "+600").stdout.strip()
     assert virtual == urlsplit(url).netloc.startswith(f"{actor.place.bucket}.")
     assert noise(70_000) == actor.curl(url, "-X", "GET").body
     actor.loses(lambda: actor.curl(url, "-X", "GET"))

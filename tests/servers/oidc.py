@@ -32,6 +32,8 @@ from authlib.oidc.core.grants.code import OpenIDToken
 from joserfc.jwk import ECKey
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from tests.servers import over_tls
+
 PERSON = "ann@acme.example"
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 
@@ -105,7 +107,7 @@ class _Client(ClientMixin):
     def check_redirect_uri(self, redirect_uri: str) -> bool:
         parts = urlsplit(redirect_uri)
         ways = {"/callback", "/s/-/signed-in"}  # RFC 8252, 7.3; and that of links
-        return (parts.scheme, parts.hostname) == ("http", "127.0.0.1") and parts.path in ways
+        return parts.scheme in {"http", over_tls.scheme()} and parts.hostname == "127.0.0.1" and parts.path in ways
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
         return method == "none"

@@ -56,6 +56,9 @@ _TRUSTED_AS: Final = {
 }
 """The options of those that heed no variable."""
 
+_HOSTS: Final = ("localhost", "rclone.localhost", "seaweedfs.localhost", "swift.localhost")
+"""Names beside its address: buckets are names of hosts to some clients."""
+
 CUT: Final = (ConnectionResetError, ssl.SSLEOFError)
 """What a blocking reader sees of a reset; over TLS, Python before 3.12.3 takes it for an end unannounced."""
 
@@ -79,7 +82,7 @@ _trust: Trust | None = _inherited()
 def begin(directory: Path) -> None:
     """From now on everything that can be is encrypted, by a certificate that is made in this directory."""
     global _trust  # noqa: PLW0603 (an option of the whole run)
-    _trust = Trust(*certificate(directory, "localhost"))
+    _trust = Trust(*certificate(directory, *_HOSTS))
     (directory / "rc").write_text(f'set ssl:ca-file "{_trust.cert}"\n')  # lftp's
 
 

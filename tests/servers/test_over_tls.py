@@ -39,6 +39,12 @@ subprocess.run([sys.executable, "-c", {_LOOP!r}], check=True)
 """
 
 
+def _as_usual() -> dict[str, str]:
+    """The environment without what a run that is done otherwise passes on."""
+    passed_on = {"OVER_TLS_DIRECTORY", "PYTHONPATH", *over_tls.program_variables()}
+    return {name: value for name, value in os.environ.items() if name not in passed_on}
+
+
 async def _one_object(peer: Peer) -> None:
     await peer.request()
     await peer.send(reply(b"an object"))
@@ -78,13 +84,13 @@ def test_a_gateway_of_its_own_and_its_store_are_encrypted(tmp_path: Path, monkey
 def test_a_program_and_all_that_it_starts_do_otherwise(options: list[str], told: str) -> None:
     """What is passed on to a command that is no test."""
     command = [sys.executable, "-m", "tests.servers.otherwise", *options, "-c", _PROGRAM]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, env=_as_usual(), capture_output=True, text=True, check=True)
     assert told == done.stdout.strip()
 
 
 @pytest.mark.parametrize(("path", "loop"), [("", "uvloop"), (without_uvloop.__path__[0], "asyncio")])
 def test_a_process_serves_on_the_other_loop(path: str, loop: str) -> None:
     """Where nobody asked for it, on uvloop."""
-    environ = os.environ | {"PYTHONPATH": path}
+    environ = _as_usual() | {"PYTHONPATH": path}
     done = subprocess.run([sys.executable, "-c", _LOOP], env=environ, capture_output=True, text=True, check=True)
     assert loop == done.stdout.strip()

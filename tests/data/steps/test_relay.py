@@ -11,10 +11,14 @@ from hypothesis import strategies as st
 from gateway.core.limits import Limit
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.core.record import Outcome
+from gateway.data.state.transfers import Permit
 from gateway.data.steps import relay as room
+from gateway.server.connection import Connection
 from gateway.server.exchange import ClientExchange
+from gateway.server.sending import _UNSENT_LIMIT
 from tests.data.harness import Rig, running
 from tests.data.scripted_store import Scripted
+from tests.servers import over_tls
 
 BROKE = UpstreamFailed(Reason.UPSTREAM_BROKE, "gone")
 
@@ -184,7 +188,9 @@ async def test_bytes_recorded_are_bytes_seen(sizes: list[int], promise: str, bro
         assert fine == (got.whole and got.status == 200)
         assert (Outcome.OK if fine else Outcome.UPSTREAM_FAILED) == record.outcome
         framing = 64 if promise == "none" and not fine else 0  # of chunks that were never read
-        assert 0 <= len(got.body) - record.bytes_out <= framing
+        # Below TLS the kernel may send on between the look at what has not left and the reset.
+        sent_on = _UNSENT_LIMIT if over_tls.trust() is not None and not fine else 0
+        assert -sent_on <= len(got.body) - record.bytes_out <= framing + sent_on
 
 
 async def test_nothing_is_read_from_the_store_for_a_client_that_does_not_read(rig: Rig) -> None:
@@ -232,6 +238,24 @@ async def test_who_was_cut_off_has_not_had_the_one_download(rig: Rig, left: str)
     """What was on its way when the client vanished is no whole download: it may begin again, and then has had it."""
     assert 200 == (await rig.fetch(left)).status
     assert 410 == (await rig.fetch(left)).status
+
+
+async def test_who_leaves_while_the_last_byte_waits_has_not_had_it(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though nothing is in the queue of a socket that is closed, and its end is told in a later turn."""
+    rig.store.hold("inside/a.txt", b"x" * 100_000)
+    token, _ = await rig.granted(uses=1, once=True)
+
+    async def leave(permit: Permit, seconds: float) -> None:
+        permit.exchange._connection._transport.abort()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            Connection, "unacknowledged", property(lambda it: it._transport and not it._transport.is_closing())
+        )
+        patch.setattr(Permit, "pause", leave)
+        assert not (await rig.fetch(token)).whole
+        await rig.settled()
+    assert 200 == (await rig.fetch(token)).status
 
 
 @pytest.fixture
