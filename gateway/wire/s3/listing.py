@@ -111,7 +111,9 @@ def read_listing(body: Document) -> Listing:
     found = tuple(_found(node, kinds[node.tag], encoded=encoded) for node in root if node.tag in kinds)
     prefixes = tuple(_name(node, "Prefix", encoded=encoded) for node in root.findall("CommonPrefixes"))
     truncated = root.findtext("IsTruncated", "").strip() == "true"
-    next_key = _name(root, "NextMarker", encoded=encoded) or _name(root, "NextKeyMarker", encoded=encoded)
+    next_key = root.findtext("NextMarker", "") or root.findtext("NextKeyMarker", "")
+    if encoded:
+        next_key = _decode_marker(next_key, {*(entry.key for entry in found[-1:]), *prefixes[-1:]})
     next_id = root.findtext("NextVersionIdMarker", "") or root.findtext("NextUploadIdMarker", "")
     next_token = root.findtext("NextContinuationToken", "")
     if truncated and root.tag == "ListBucketResult" and root.find("KeyCount") is None and not (next_key or next_token):
@@ -148,6 +150,12 @@ def _found(node: Node, kind: FoundKind, *, encoded: bool) -> Found:
 def _name(node: Node, name: str, *, encoded: bool) -> str:
     text = node.findtext(name, "")
     return unquote_plus(text) if encoded else text
+
+
+def _decode_marker(text: str, ends: set[str]) -> str:
+    """The name from which a page goes on. Some stores encode every name but this one, which is the page's last."""
+    name = unquote_plus(text)
+    return text if text in ends and name not in ends else name
 
 
 def rename(listing: Listing, real_prefix: str, wanted: str = "") -> tuple[Listing, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields, replace
+from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -63,6 +64,24 @@ def test_names_are_literal_without_an_encoding() -> None:
     """A store that did not encode is taken at its word."""
     body = b"<ListBucketResult><Contents><Key>a%20b+c</Key></Contents></ListBucketResult>"
     assert read_listing(body).found[0].key == "a%20b+c"
+
+
+@pytest.mark.parametrize("root", ["ListBucketResult", "ListVersionsResult", "ListMultipartUploadsResult"])
+@pytest.mark.parametrize("name", ["a", "a+b", "50%41", "a b", "a%2Bb", "\u00fc", "a+/", "%41/"])
+@pytest.mark.parametrize("encodes", [True, False])
+def test_a_page_goes_on_behind_its_last_name_however_that_is_spelt(root: str, name: str, encodes: bool) -> None:
+    """Ceph encodes each name of a page but the one to go on from: decoded, it would be another, before or behind."""
+    kind = {"ListBucketResult": "Contents", "ListVersionsResult": "Version"}.get(root, "Upload")
+    spelt, marker = quote(name, safe=""), "NextMarker" if root == "ListBucketResult" else "NextKeyMarker"
+    shown = f"<CommonPrefixes><Prefix>{spelt}</Prefix></CommonPrefixes>"
+    if not name.endswith("/"):
+        shown = f"<CommonPrefixes><Prefix>A/</Prefix></CommonPrefixes><{kind}><Key>{spelt}</Key></{kind}>"
+    next_key = spelt if encodes else name
+    page = (
+        f"<{root}><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><{marker}>{next_key}</{marker}>"
+        f"<{kind}><Key>+</Key></{kind}>{shown}</{root}>"
+    )
+    assert name == read_listing(page.encode()).next_key
 
 
 def test_an_entry_under_another_name_differs_in_that_alone() -> None:
