@@ -142,9 +142,9 @@ def check_key(key: str) -> str:
 def _virtual_bucket(raw: RawRequest, domains: Sequence[str]) -> str | None:
     if not domains:
         return None
-    host = host_name(raw)
-    found = [name for name in (domain.lower().strip(".") for domain in domains) if name and host.endswith("." + name)]
-    if host in {domain.lower().strip(".") for domain in domains} or not found:
+    host, names = host_name(raw), [domain.lower().strip(".") for domain in domains]
+    found = [name for name in names if name and host.endswith("." + name)]
+    if not found or host in names:
         return None
     return host[: -len(max(found, key=len)) - 1]
 

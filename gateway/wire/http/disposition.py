@@ -30,7 +30,7 @@ def clean_filename(name: str) -> str:
     Format characters (Unicode category Cf) include the bidirectional controls that let `exe.gpj` read as `jpg.exe`.
     """
     last = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
-    kept = "".join(filter(is_shown, last))
+    kept = last if last.isprintable() else "".join(filter(is_shown, last))
     kept = _RESERVED.sub("_", kept).strip(_EDGES)
     if len(kept) > _LONGEST:
         stem, dot, ending = kept.rpartition(".")

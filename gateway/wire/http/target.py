@@ -160,6 +160,8 @@ def decode(text: str, reason: Reason) -> str:
     Raises:
         Refused: with `reason`, when the bytes are not UTF-8.
     """
+    if "%" not in text and text.isascii():  # as most are
+        return text
     try:
         return unquote_to_bytes(text).decode("utf-8")
     except UnicodeError:

@@ -30,7 +30,7 @@ NOT_COUNTED = {
         core.token:secret_access_key core.units:format_duration core.units:format_instant core.attempt:address_class
         core.attempt:address_texts core.attempt:unmap core.pattern:names_any wire.links.tus:takes_back
         wire.links.tus_state:keyed_upload wire.links.visitor:opens_page wire.links.visitor:reads_index wire.links.program:Program wire.http.date:http_date
-        core.units:whole_number
+        core.units:whole_number wire.http.disposition:extended_name
     """,
     _VALUES: """
         wire.s3.multipart:CompletedPart wire.s3.batch_delete:DeleteOutcome wire.s3.batch_delete:DeleteRequest wire.s3.batch_delete:Doomed wire.s3.batch_delete:Tag
