@@ -9,7 +9,6 @@ are served in the order they came, and a waiter that is cancelled passes on what
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from collections import deque
 from mmap import mmap
@@ -17,6 +16,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from gateway.backends.connection import READ_SIZE, Connection, Timeouts
+from gateway.backends.lookup import Lookup
 from gateway.certificate_fault import certificate_fault
 from gateway.core.egress import refuse_reason
 from gateway.core.reasons import Reason, UpstreamFailed
@@ -71,6 +71,7 @@ class Pool:
         self._limits = limits
         self._timeouts = timeouts
         self._tls = tls
+        self._lookup = Lookup(authority.host, authority.port)
         self._idle: deque[Connection] = deque()
         self._all: set[Connection] = set()
         self._connecting = 0
@@ -219,8 +220,7 @@ class Pool:
         failure is the failure."""
         loop = asyncio.get_running_loop()
         where = self._authority
-        found = await loop.getaddrinfo(where.host, where.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
-        addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
+        addresses = list(await self._lookup.addresses())
         if not self._limits.allow_link_local:
             refused = [why for why in map(refuse_reason, addresses) if why]
             if refused:

@@ -236,18 +236,18 @@ async def test_metadata_addresses_are_not_dialled(host: str) -> None:
         await pool.acquire()
 
 
+def resolves_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """Every name is at these addresses."""
+
+    def found(*args: object, **more: object) -> list[tuple[object, ...]]:
+        return [(0, 0, 0, "", (address, 80)) for address in addresses]
+
+    monkeypatch.setattr("socket.getaddrinfo", found)
+
+
 async def test_one_bad_address_among_good_ones_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that resolves to a good and a forbidden address is refused whole: the order is the attacker's."""
-    loop = asyncio.get_running_loop()
-
-    class Resolving:
-        def __getattr__(self, name: str) -> object:
-            return getattr(loop, name)
-
-        async def getaddrinfo(self, *args: object, **more: object) -> list[tuple[object, ...]]:
-            return [(0, 0, 0, "", ("127.0.0.1", 80)), (0, 0, 0, "", ("169.254.169.254", 80))]
-
-    monkeypatch.setattr(pool_module.asyncio, "get_running_loop", Resolving)
+    resolves_to(monkeypatch, "127.0.0.1", "169.254.169.254")
     pool = Pool(Authority("store.test", 80, tls=False), PoolLimits(connect_timeout=0.2), Timeouts())
     with pytest.raises(UpstreamFailed, match="link-local"):
         await pool.acquire()
@@ -264,9 +264,6 @@ async def test_an_address_that_does_not_answer_is_waited_for_once(monkeypatch: p
         def time(self) -> float:
             return loop.time() + passed
 
-        async def getaddrinfo(self, *args: object, **more: object) -> list[tuple[object, ...]]:
-            return [(0, 0, 0, "", ("127.0.0.2", 80)), (0, 0, 0, "", ("127.0.0.1", 80))]
-
         async def create_connection(self, make: Any, address: str, port: int, **more: Any) -> Any:
             tried.append(address)
             if address in dead:
@@ -277,6 +274,7 @@ async def test_an_address_that_does_not_answer_is_waited_for_once(monkeypatch: p
         tls = over_tls.client()
         limits = PoolLimits(connect_timeout=0.4, max_connections=9)
         pool = Pool(Authority("localhost", seen.port, tls=tls is not None), limits, Timeouts(), tls)
+        resolves_to(monkeypatch, "127.0.0.2", "127.0.0.1")
         monkeypatch.setattr(pool_module.asyncio, "get_running_loop", Resolving)
         await pool.acquire()
         await pool.acquire()
