@@ -64,6 +64,14 @@ def test_boto3_keeps_and_finds_objects(place: Place, version: str) -> None:
     assert body == place.stored("sdk/copy.bin")
 
 
+def test_a_tab_in_metadata_is_a_blank(place: Place) -> None:
+    """Stores refuse a signature over one; blanks in a row come back as they were sent."""
+    client = _client(place)
+    client.put_object(Bucket=place.bucket, Key="sdk/tab", Body=b"x", Metadata={"colour": "light\tblue  green"})
+    answered = client.head_object(Bucket=place.bucket, Key="sdk/tab")["Metadata"]
+    assert {"colour": "light blue  green"} == answered
+
+
 def test_boto3_uploads_in_parts(place: Place) -> None:
     """A managed upload of 12 MiB goes up in parts and comes down whole; the answers show no real name."""
     client = _client(place)

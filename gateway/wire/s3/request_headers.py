@@ -165,7 +165,7 @@ EMPTY_CHECKSUMS: Final = frozenset(
 
 def accept_headers(pairs: Iterable[tuple[str, str]], *, link: bool = False) -> dict[str, str]:
     """The headers that have a meaning, each once, without control bytes; `Range` only if it is one valid range, and
-    ranges, dates and tags in the one spelling that every store reads.
+    ranges, dates, tags and blanks in the one spelling that every store reads.
 
     `aws-chunked` is taken out of `content-encoding`: it is framing, not a property of the object. Metadata may have any
     name that HTTP allows, and a name that comes twice has both values, as with S3. A property without a value is none.
@@ -179,11 +179,14 @@ def accept_headers(pairs: Iterable[tuple[str, str]], *, link: bool = False) -> d
     for name, value in pairs:
         if name not in known and not (name.startswith("x-amz-") and _wanted(name, value, link=link)):
             continue
-        if not value.isprintable() and UNPRINTABLE.search(value.replace("\t", " ")):
-            raise Refused(Reason.BAD_ARGUMENT, f"the header {name} has a control byte or is not UTF-8")
+        text = value
+        if not text.isprintable():
+            text = text.replace("\t", " ")  # some stores sign it as one, some as it is
+            if UNPRINTABLE.search(text):
+                raise Refused(Reason.BAD_ARGUMENT, f"the header {name} has a control byte or is not UTF-8")
         if name in found and name not in _LISTS and not name.startswith(KEPT_PREFIXES):
             raise Refused(Reason.BAD_REQUEST, f"the header {name} came more than once")
-        found.setdefault(name, []).append(value)
+        found.setdefault(name, []).append(text)
     kept = {
         name: values[0] if len(values) == 1 else ("," if name.startswith(KEPT_PREFIXES) else ", ").join(values)
         for name, values in found.items()

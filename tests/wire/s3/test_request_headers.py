@@ -123,6 +123,11 @@ def test_control_bytes_are_refused(value: str) -> None:
     assert caught.value.reason is Reason.BAD_ARGUMENT
 
 
+def test_tabs_reach_no_store() -> None:
+    """Some sign a tab as a blank and some as itself; blanks in a row are kept, as all sign them as one."""
+    assert {"x-amz-meta-a": "a b  c"} == accept_headers([("x-amz-meta-a", "a\tb  c")])
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
