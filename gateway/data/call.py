@@ -233,7 +233,7 @@ class LinkCall:
         reason = store_reason(status, code, link=True)
         if reason is Reason.PRECONDITION_FAILED and self.request.operation in _WRITES:
             reason = Reason.OBJECT_EXISTS
-        raise Refused(reason, f"the store answered {status} {code}", retry_after=retry_after)
+        raise Refused(reason, _said(status, code), retry_after=retry_after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,8 +297,13 @@ class S3Call:
 
     def error_reply(self, status: int, code: str, permit: Permit, retry_after: float | None = None) -> Reply:
         """A store's error in our words; also for errors that came with status 200."""
-        permit.store_error = store_reason(status, code, link=False)
+        permit.store_error, permit.store_said = store_reason(status, code, link=False), _said(status, code)
         return store_error(status, code, self.request, permit.exchange.request_id, retry_after=retry_after)
+
+
+def _said(status: int, code: str) -> str:
+    """A store's error for the log."""
+    return f"the store answered {status} {code}".rstrip()
 
 
 Call = LinkCall | S3Call

@@ -51,6 +51,14 @@ async def test_an_s3_client_hears_what_is_about_its_request(
     assert all(word not in got.text for word in ("AKIASECRET", "real", "inside", "store7"))
 
 
+async def test_the_log_says_what_a_store_refused_with(app: Rig) -> None:
+    """Its status and code, as for a link; nothing where it did not refuse."""
+    app.store.script(xml(SECRET.format("QuotaExceeded"), 403))
+    await app.ask("PUT", "/reports/a", body=b"x")
+    await app.ask("PUT", "/reports/a", body=b"x")
+    assert ["the store answered 403 QuotaExceeded", ""] == app.details
+
+
 @pytest.mark.parametrize(("status", "told"), [(404, 404), (403, 502), (429, 503), (500, 502), (503, 502), (307, 502)])
 async def test_a_link_hears_a_reason(rig: Rig, status: int, told: int) -> None:
     """In problem documents."""

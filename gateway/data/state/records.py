@@ -155,7 +155,9 @@ class Accounts:
         if self._describe is not None:
             self._describe(record)
         first, use, copied_from, copied = exchange.first_byte_at, None, "", 0
+        detail = "" if account.failure is None else _detail(account.failure)
         if permit is not None:
+            detail = detail or permit.store_said
             if permit.consumed and permit.lease is None and not permit.reserved:
                 use = permit.lease_key
             if permit.source is not None:
@@ -164,7 +166,7 @@ class Accounts:
             (
                 record,
                 None if first is None else first - account.started,
-                "" if account.failure is None else _detail(account.failure),
+                detail,
                 use,
                 copied_from,
                 copied,

@@ -64,10 +64,11 @@ class Permit:
     `consumed` becomes true once the caller got what a use is counted for. `moved` counts object bytes, `copied` those
     that came from `source` through here; `further` is what else it touches now. `reserved` counts those that were
     reserved in the name of `reservation`, and `counted` the moved ones that were reported to the store. `store_error`
-    is the reason of a store's error that was passed on. `intake` reserves of what a link may receive; `accepted` are
-    the bytes of it that were stored, None for those that moved, once they were consumed. `upload` is the id of a
-    resumable upload that this request begins. `held` is what is open of a store for it. `counted_by` are the counts in
-    which it is one. `part` is the number of a form's file; `request` is what was asked, or of a form this file.
+    is the reason of a store's error that was passed on, `store_said` what the log says of it. `intake` reserves of what
+    a link may receive; `accepted` are the bytes of it that were stored, None for those that moved, once they were
+    consumed. `upload` is the id of a resumable upload that this request begins. `held` is what is open of a store for
+    it. `counted_by` are the counts in which it is one. `part` is the number of a form's file; `request` is what was
+    asked, or of a form this file.
     """
 
     exchange: ClientExchange
@@ -85,6 +86,7 @@ class Permit:
     verdict: Verdict | None = None
     consumed: bool = False
     store_error: Reason | None = None
+    store_said: str = ""
     moved: int = 0
     source: Allowed | None = None
     further: tuple[Allowed, ...] = ()
