@@ -17,7 +17,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: acceptance demo test lint format audit bench bench-check profile clients record gallery browser helm ops replicas lock clean tools
+.PHONY: acceptance demo test lint format audit bench bench-check profile clients record gallery browser helm ops replicas lock sbom clean tools
 
 PYTHON ?= python3
 WORKERS ?= 4
