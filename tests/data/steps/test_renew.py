@@ -15,6 +15,7 @@ import pytest
 from gateway.core.approval import ApprovalTerms, Waiting
 from gateway.core.attempt import Attempt, Principal
 from gateway.core.grant import Grant
+from gateway.core.intake import Intake
 from gateway.core.password import hash_password
 from gateway.core.pattern import NamePattern
 from gateway.core.policy import Policy
@@ -122,6 +123,7 @@ READERS: dict[str, tuple[Change, Reason]] = {
 WRITERS: dict[str, tuple[Change, Reason]] = {
     "no writing": (edit(actions={Action.READ, Action.LIST}), Reason.METHOD_NOT_ALLOWED),
     "no replacing": (edit(overwrite=False), Reason.NOT_ALLOWED),
+    "other types of files": (edit(intake=Intake(types=("image/png",))), Reason.NOT_ALLOWED),
 }
 ALSO: dict[str, dict[str, tuple[Change, Reason]]] = {
     "get": READERS | {"another version": (edit(etag='"v2"'), Reason.OBJECT_CHANGED)},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import tracemalloc
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -220,6 +220,15 @@ def test_memory_is_measured() -> None:
     finally:
         tracemalloc.stop()
     assert peak > 20 * 1024**2
+
+
+def test_a_tag_ends_within_its_bound() -> None:
+    """What has begun is looked at again with each piece that follows; no store's tag is a tenth as long."""
+    for size, refused in ((20_000, False), (70_000, True)):
+        reader = Reader()
+        with pytest.raises(ValueError, match="too long") if refused else nullcontext():
+            reader.feed(b'<a b="' + b"x" * size + b'"/>')
+            reader.finish()
 
 
 def test_a_large_batch_is_far_below_the_bounds() -> None:
