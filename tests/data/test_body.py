@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from base64 import b64encode
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from hashlib import md5, sha256, sha512
 from types import SimpleNamespace
 from typing import Any, cast
@@ -294,6 +295,23 @@ async def test_what_was_handed_on_is_held_by_nobody(app: Rig, monkeypatch: pytes
     assert rest is await anext(chunks)
     assert ["gone"] == _Piece.gone
     assert b"!" == await anext(chunks)
+
+
+@pytest.mark.parametrize(("declared", "refused"), [(5, False), (None, False), (6, True)])
+async def test_what_ends_before_all_has_come_is_no_whole_body(app: Rig, declared: int | None, refused: bool) -> None:
+    """Whatever is read says so by itself; if it does not, the last word is had here."""
+
+    async def source() -> AsyncIterator[bytes]:
+        for piece in (b"he", b"llo"):
+            yield piece
+
+    permit: Any = SimpleNamespace(grant=None, intake=None, moved=0, largest=None, route=SimpleNamespace(limits=()))
+    metered, came = room.meter(app.plane, permit, source(), declared), b""
+    with pytest.raises(Refused) if refused else nullcontext() as raised:
+        async for piece in metered:
+            came += piece
+    assert b"hello" == came
+    assert not refused or Reason.INCOMPLETE_BODY == raised.value.reason
 
 
 async def test_a_body_is_held_by_its_reader_alone(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
