@@ -221,7 +221,7 @@ class PathPattern:
         return self.bucket is None or self.bucket.matches(bucket)
 
     def _head_matches(self, segments: list[str]) -> bool:
-        return all(pattern.matches(segment) for pattern, segment in zip(self.head, segments, strict=False))
+        return all(map(_Segment.matches, self.head, segments))
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,11 +73,11 @@ class _Relevant:
         about = [rule for rule in rules if rule.beside(attempt) is None]
         sharing = [rule for rule in rules if Action.SHARE in rule.may]
         return cls(
-            tuple(rule for rule in about if rule.effect is Effect.DENY),
-            tuple(rule for rule in about if rule.effect is Effect.ALLOW),
-            tuple(rule for rule in sharing if rule.effect is Effect.DENY),
-            tuple(rule for rule in sharing if rule.effect is Effect.ALLOW),
-            any(rule.conditional for rule in (*about, *sharing)),
+            tuple([rule for rule in about if rule.effect is Effect.DENY]),
+            tuple([rule for rule in about if rule.effect is Effect.ALLOW]),
+            tuple([rule for rule in sharing if rule.effect is Effect.DENY]),
+            tuple([rule for rule in sharing if rule.effect is Effect.ALLOW]),
+            True in [rule.conditional for rule in (*about, *sharing)],
         )
 
     def allowing(self, attempt: Attempt, grant: Grant | None) -> Rule | None:

@@ -166,7 +166,10 @@ class Rule:
             if self.effect is Effect.DENY:
                 return any(pattern.may_touch_below(attempt.bucket, attempt.key) for pattern in self.on)
             return any(pattern.covers_all_below(attempt.bucket, attempt.key) for pattern in self.on)
-        return any(pattern.covers(attempt.bucket, attempt.key) for pattern in self.on)
+        for pattern in self.on:  # noqa: SIM110 (each rule is asked for each new name: twice as fast)
+            if pattern.covers(attempt.bucket, attempt.key):
+                return True
+        return False
 
     def mismatch(self, attempt: Attempt, grant: Grant | None) -> str | None:
         """Why this rule says nothing about the attempt, or None if it applies."""
