@@ -11,14 +11,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from gateway.core.reasons import Reason
+from gateway.core.reasons import Reason, Refused
 from gateway.core.request import Operation
 from gateway.core.units import format_instant
 from gateway.data.call import S3Call
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.state.transfers import Permit
 from gateway.wire.replies import Reply, s3_error, s3_ids, xml_reply
-from gateway.wire.s3.documents import document, element
+from gateway.wire.s3.documents import document, element, given
 from gateway.wire.s3.xml import escape
 
 Handler = Callable[[DataPlane, Snapshot, S3Call, Permit], Awaitable[Reply]]
@@ -27,17 +27,25 @@ _CREATED: Final = 1141171200.0
 """Buckets here have no date of creation, but SDKs want one: that of S3 itself, 2006-03-01."""
 
 
-def _buckets_document(names: Sequence[str], owner: str) -> bytes:
+def _buckets_document(names: Sequence[str], owner: str, asked: Mapping[str, str]) -> bytes:
+    """A page of these names. Its token is the last one: whoever makes one up begins behind it."""
+    prefix, after, most = asked.get("prefix", ""), asked.get("continuation-token", ""), asked.get("max-buckets", "")
+    names = [name for name in names if name.startswith(prefix) and name > after]
+    page = names[: int(most)] if most else names
     date = element("CreationDate", format_instant(_CREATED))
-    buckets = (element("Bucket", (element("Name", name), date)) for name in names)
+    buckets = (element("Bucket", (element("Name", name), date)) for name in page)
     who = element("Owner", (element("ID", owner), element("DisplayName", owner)))
-    return document("ListAllMyBucketsResult", (who, element("Buckets", buckets)))
+    further = given(("ContinuationToken", page[-1] if len(page) < len(names) else ""), ("Prefix", prefix))
+    return document("ListAllMyBucketsResult", (who, element("Buckets", buckets), *further))
 
 
 async def _list_buckets(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit) -> Reply:
-    who = call.attempt.principal
-    names = [bucket.name for bucket in snapshot.policy.visible_buckets(who, permit.grant)]
-    return xml_reply(_buckets_document(names, str(who)), permit.exchange.request_id)
+    who, asked = call.attempt.principal, call.request.params
+    if asked.get("max-buckets", "1").strip("0") == "":
+        raise Refused(Reason.BAD_ARGUMENT, "max-buckets is at least 1")
+    here = asked.get("bucket-region") in {None, "", snapshot.region}
+    names = [bucket.name for bucket in snapshot.policy.visible_buckets(who, permit.grant)] if here else []
+    return xml_reply(_buckets_document(names, str(who), asked), permit.exchange.request_id)
 
 
 async def _head_bucket(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit) -> Reply:

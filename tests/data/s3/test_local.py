@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.data.harness import APP, Rig, policy, rule, running
@@ -17,6 +19,35 @@ async def test_one_sees_the_buckets_one_may_use() -> None:
         assert "<Name>reports</Name>" in got.text
         assert "other" not in got.text
         assert "real" not in got.text
+        assert [] == app.store.seen
+
+
+async def test_buckets_are_listed_as_they_are_asked_for() -> None:
+    """By their beginnings, by their region, and so many at a time; a token that was made up shows no others."""
+    async with running(policy(rule("all", "**")), trusted=APP) as app:
+
+        async def names(query: str) -> tuple[list[str], str]:
+            got = await app.ask("GET", f"/?{query}")
+            assert 200 == got.status
+            found = re.search("<ContinuationToken>(.*)</ContinuationToken>", got.text)
+            return re.findall("<Name>(.*?)</Name>", got.text), found[1] if found else ""
+
+        every, none_left = await names("")
+        assert len(every) > 2
+        assert "" == none_left
+        page, seen, token = 0, [], ""
+        while page == 0 or token:
+            some, token = await names(f"max-buckets=2&continuation-token={token}")
+            page, seen = page + 1, seen + some
+            assert len(some) <= 2
+        assert (every, (len(every) + 1) // 2) == (seen, page)
+        assert (["reports"], "") == await names("prefix=repo")
+        assert ([], "") == await names("prefix=nothing")
+        assert (every, "") == await names("bucket-region=us-east-1&max-buckets=10000")
+        assert ([], "") == await names("bucket-region=eu-west-2")
+        assert ([], "") == await names("continuation-token=zzz")
+        assert b"<Prefix>repo</Prefix>" in (await app.ask("GET", "/?prefix=repo")).body
+        assert 400 == (await app.ask("GET", "/?max-buckets=0")).status
         assert [] == app.store.seen
 
 
