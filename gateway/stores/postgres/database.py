@@ -10,6 +10,7 @@ their order and no reader can pass one that is still to come. A commit that was 
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -19,7 +20,7 @@ import asyncpg
 from gateway.core.reasons import Dependency, DependencyDown
 from gateway.core.revocation import MAX_VIEW_AGE
 from gateway.stores.notifier import Notifier
-from gateway.stores.postgres.errors import FAILURES, map_errors
+from gateway.stores.postgres.errors import FAILURES, MIXED_SESSIONS, map_errors
 
 ANSWER_SECONDS: Final = MAX_VIEW_AGE
 """Longest wait for a connection or an answer: past it, a view is too old anyway."""
@@ -35,9 +36,22 @@ SELECT current_setting('synchronous_commit') = 'off', current_setting('default_t
 """
 
 
+class _Connection(asyncpg.Connection):  # type: ignore[misc]
+    """The driver counts its prepared statements, so that those of two processes have the same names. Behind a pooler
+    that begins to share connections, another process's would be run in the place of ours, whatever it does; a name that
+    nobody else has is an error there."""
+
+    __slots__ = ()
+
+    def _get_unique_id(self, prefix: str) -> str:
+        return f"{prefix}_{secrets.token_hex(16)}"
+
+
 async def connect(url: str) -> Any:
     """A connection outside the pool. Raises one of `FAILURES`."""
-    return await asyncpg.connect(url, timeout=ANSWER_SECONDS, target_session_attrs=_PRIMARY)
+    return await asyncpg.connect(
+        url, timeout=ANSWER_SECONDS, target_session_attrs=_PRIMARY, connection_class=_Connection
+    )
 
 
 class PostgresDatabase:
@@ -65,6 +79,7 @@ class PostgresDatabase:
             command_timeout=ANSWER_SECONDS,
             server_settings=wanted,
             target_session_attrs=_PRIMARY,
+            connection_class=_Connection,
         )
         return cls(url, pool, clock)
 
@@ -88,7 +103,19 @@ class PostgresDatabase:
             raise DependencyDown(dependency, "the store is not open")
         with map_errors(dependency):
             async with self._pool.acquire(timeout=ANSWER_SECONDS) as connection:
-                yield connection
+                try:
+                    yield connection
+                except asyncpg.PostgresError as error:
+                    if error.sqlstate in MIXED_SESSIONS:
+                        await self._begin_anew()
+                    raise
+
+    async def _begin_anew(self) -> None:
+        """A pooler has mixed up sessions: what each connection believes to be prepared, set and listened to is not.
+        All are replaced; else the mistake would outlive its mending."""
+        await self._pool.expire_connections()
+        if self._listener is not None:
+            self._listener.terminate()
 
     @asynccontextmanager
     async def writing_feed(self, dependency: Dependency, entries: int) -> AsyncIterator[tuple[Any, int]]:

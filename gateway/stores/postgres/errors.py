@@ -28,6 +28,10 @@ FAILURES: Final = (
 SESSION_LOST: Final = "GW001"
 """Raised by `probe`, in a class that the standard leaves to applications."""
 
+MIXED_SESSIONS: Final = frozenset({SESSION_LOST, "26000", "42P05", "08P01"})
+"""What a connection ends in whose session at the server is another one's: a statement that was prepared is not there,
+or one that was not is, and whoever is between breaks the protocol over it."""
+
 _POOLED: Final = (
     "a pooler before it gives each transaction another connection, which prepared statements, SET and LISTEN do not "
     "outlive: use session pooling for this database (PgBouncer: pool_mode = session), or name the server itself"
@@ -39,6 +43,7 @@ _MEANINGS: Final = {
     SESSION_LOST: _POOLED,
     "26000": _POOLED,
     "42P05": _POOLED,
+    "08P01": _POOLED,
     "25006": _READ_ONLY,
     "28000": "it does not let this user in",
     "28P01": "the password is wrong",

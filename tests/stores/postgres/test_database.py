@@ -59,6 +59,22 @@ async def test_a_lost_server_is_told_of_in_our_words_alone(wire: Wire, caplog: p
     await state.close()
 
 
+async def test_statements_have_names_that_no_other_process_has(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At sessions that a pooler has mixed up none is run in the place of another process's: the driver's own are
+    counted, from one in each."""
+    names: list[list[str]] = []
+    for _ in range(2):
+        monkeypatch.setattr(asyncpg.connection, "_uid", 0)
+        state = await open_postgres(url)
+        await state.feed.last()
+        rows = await state.feed._database.read("grants", "SELECT name FROM pg_prepared_statements")
+        names.append([row[0] for row in rows])
+        await state.close()
+    first, second = map(set, names)
+    assert len(first) > 1
+    assert not first & second
+
+
 async def test_a_deaf_server_is_told_in_time(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that takes the connection and never answers costs no more than the answer's time."""
     monkeypatch.setattr(database, "ANSWER_SECONDS", 0.2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import subprocess
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +20,7 @@ from gateway.stores.postgres import probe as postgres_probe
 from gateway.stores.postgres.engine import open_postgres
 from gateway.stores.postgres.errors import SESSION_LOST
 from tests.contract.sample import link
-from tests.contract.servers import pgbouncer
+from tests.contract.servers import pgbouncer, postgres_binary
 from tests.stores.cutting import Wire
 
 POOLED = r"a pooler before it gives each transaction another connection.*pool_mode = session"
@@ -103,6 +104,43 @@ async def test_a_pooler_that_begins_to_share_is_found_while_it_runs(wire: Wire, 
         while await told(state):
             pass
     await state.close()
+
+
+async def test_a_pooler_that_is_set_right_again_is_trusted_again(url: str) -> None:
+    """No connection goes on with what it believed to be prepared at the server, and announcements come again."""
+    with pgbouncer(url, "session", admin_users="gateway", server_round_robin="1") as pooled:
+        state = await open_postgres(pooled)
+        await asyncio.gather(*(state.grants.find(link().hash) for _ in range(10)))
+        await state.feed.changed(0, 0)
+        set_mode(pooled, "transaction")
+        for _ in range(20):
+            await asyncio.gather(*(state.feed.last() for _ in range(10)), told(state), return_exceptions=True)
+        set_mode(pooled, "session")
+        await asyncio.gather(*(tried(state) for _ in range(10)))
+        async with asyncio.timeout(10):
+            while await told(state) or not all(await asyncio.gather(*(tried(state) for _ in range(10)))):
+                pass
+        for _ in range(20):
+            assert [True] * 10 == await asyncio.gather(*(tried(state) for _ in range(10)))
+            assert "" == await told(state)
+        await state.close()
+
+
+def set_mode(pooled: str, mode: str) -> None:
+    """Tell a running pooler how to share."""
+    place = urlsplit(pooled)
+    asking = [postgres_binary("psql"), "-q", "-h", "127.0.0.1", "-p", str(place.port), "-U", str(place.username)]
+    subprocess.run([*asking, "-c", f"SET pool_mode = '{mode}'", "pgbouncer"], check=True)
+
+
+async def tried(state: Engine) -> bool:
+    try:
+        await state.grants.find(link().hash)
+        await state.feed.since(0, 9)
+        await state.feed.last()
+    except DependencyDown:
+        return False
+    return True
 
 
 async def told(state: Engine) -> str:
