@@ -90,6 +90,14 @@ def _put_link(place: Place, size: int) -> list[Message]:
     return [plain("PUT", place.link(f"{size}-put", actions=["write"], overwrite=True), os.urandom(size))]
 
 
+def _form(place: Place, size: int) -> list[Message]:
+    """A form that a page of ours, or `curl -F`, would send with one file of this size."""
+    head = b'--edge\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n'
+    kind = ("Content-Type", "multipart/form-data; boundary=edge")
+    link = place.link(f"{size}-form", actions=["write"], overwrite=True)
+    return [plain("POST", link, head + os.urandom(size) + b"\r\n--edge--\r\n", (kind,))]
+
+
 def _pieces(place: Place, size: int, count: int) -> list[Message]:
     """A resumable upload in so many pieces of this size."""
     link = urlsplit(place.gateway.link(place.keeps, "pieces", actions=["write"], overwrite=True).url)
@@ -200,6 +208,10 @@ CASES: dict[str, Case] = {
         counted=8,
         allowed=_ALLOWED_LARGE,
         connections=_FEW,
+    ),
+    "POST 1 MiB, form, link": Case(lambda place: _form(place, MIB), allowed=_ALLOWED_LARGE, connections=_FEW),
+    "ListObjectsV2 of 100 keys, SigV4": Case(
+        lambda place: [signed("GET", f"{place.gateway.data}/generic?list-type=2", place.pair)], connections=_FEW
     ),
     "PATCH 8 MiB, resumable, to weed": Case(
         lambda place: _pieces(place, LARGE, 24), counted=4, allowed=_ALLOWED_LARGE, once=True, kept=True

@@ -13,7 +13,7 @@ import os
 import time
 import uuid
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from awscrt import checksums
 
@@ -101,6 +101,7 @@ def signed(
         method=method,
         host=place.netloc,
         path=place.path,
+        query=parse_qsl(place.query, keep_blank_values=True),
         headers=headers,
         region=_REGION,
         now=time.time() - age,
