@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -409,7 +410,14 @@ def test_a_single_test_starts_without_what_it_does_not_ask_for() -> None:
     """What every test shares imports no client of a store: a newcomer's one test starts in less than two seconds."""
     dear = "{'boto3', 'botocore', 'aiobotocore', 'schemathesis', 'playwright', 'gateway.app'}"
     program = f"import sys, tests.conftest; sys.exit(', '.join({dear} & sys.modules.keys()))"
-    found = subprocess.run([sys.executable, "-c", program], cwd=_ROOT, capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=_ROOT,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert "" == found.stderr.strip()
 
 

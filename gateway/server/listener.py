@@ -7,6 +7,7 @@ Refuses to own one connection's bytes (`gateway.server.connection`) and what a r
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 import time
@@ -24,6 +25,9 @@ from gateway.server.tls import ListenerContext
 from gateway.wire.http.date import http_date
 
 _BACKLOG: Final = 1024
+_AT_ONCE: Final = 16
+"""Connections that asyncio's loop, which takes its argument `backlog` for that, accepts in one turn: it closes none
+before its end, and where descriptors run out meanwhile it goes on trying, and logs each try."""
 
 READ_SIZE: Final = 262144
 """Bytes of one read that a task waits for. The cost of a read is that of many bytes, so few large ones are cheaper."""
@@ -51,6 +55,13 @@ def _bind_both(port: int, *, reuse_port: bool) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def _have_wait(server: asyncio.Server, connections: int) -> None:
+    """Have the kernel keep so many that were not accepted yet."""
+    for listening in server.sockets:
+        with socket.socket(fileno=os.dup(listening.fileno())) as same:
+            same.listen(connections)
 
 
 class PeerLimit(Protocol):
@@ -105,7 +116,7 @@ class HttpServer:
             self,
             ssl=tls,
             ssl_handshake_timeout=self._handshake(tls),
-            backlog=_BACKLOG,
+            backlog=_AT_ONCE,
             start_serving=False,
         )
         if host == "::":
@@ -118,14 +129,16 @@ class HttpServer:
         for listening in server.sockets:
             bound_sending(listening)
         await server.start_serving()
+        _have_wait(server, _BACKLOG)
         return int(server.sockets[0].getsockname()[1])
 
     async def listen_on_path(self, path: str, tls: ssl.SSLContext | None = None) -> None:
         """Accept connections on a Unix socket. Raises OSError."""
         self._watch(tls)
         server = await self.loop.create_unix_server(
-            self, path, ssl=tls, ssl_handshake_timeout=self._handshake(tls), backlog=_BACKLOG
+            self, path, ssl=tls, ssl_handshake_timeout=self._handshake(tls), backlog=_AT_ONCE
         )
+        _have_wait(server, _BACKLOG)
         self._sockets.append(server)
 
     def _watch(self, tls: ssl.SSLContext | None) -> None:

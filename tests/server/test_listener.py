@@ -6,6 +6,7 @@ import asyncio
 import resource
 import socket
 import ssl
+from contextlib import ExitStack
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
@@ -47,6 +48,14 @@ async def test_every_address_is_those_of_both_versions(rig: Rig, host: str, *, f
     """`[::]` is where clients of IPv4 come to, too; they are known by their own addresses. Others are as they say."""
     assert four is await _answers(rig, host, socket.AF_INET, "127.0.0.1")
     assert six is await _answers(rig, host, socket.AF_INET6, "::1")
+
+
+@pytest.mark.both_loops
+async def test_many_who_come_at_once_wait_in_the_kernel(rig: Rig) -> None:
+    """While this process is at something else, nobody is turned away."""
+    with ExitStack() as stack:
+        for _ in range(300):
+            stack.enter_context(socket.create_connection(("127.0.0.1", rig.port), 0.9))  # a second try comes after 1 s
 
 
 @pytest.mark.both_loops
