@@ -17,7 +17,7 @@ from typing import Final
 
 from gateway.backends.verdict import ANSWER_LIMIT, FAILED, BufferedBody
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
-from gateway.core.route import Answer, Capability, Upstream, UpstreamCall, ask_etag
+from gateway.core.route import Answer, Backend, Capability, Upstream, UpstreamCall, ask_etag
 from gateway.core.values import dataclass
 from gateway.wire.s3.documents import store_fault
 from gateway.wire.s3.multipart import (
@@ -50,9 +50,11 @@ async def upload(
     headers: Headers = (),
     conditions: Headers = (),
     equal_parts: bool = False,
+    at_once: int = _STREAMED_PART,
     confirm: Callable[[], Awaitable[None]] | None = None,
 ) -> Answer:
-    """Upload all of `chunks`; `length` in bytes if known.
+    """Upload all of `chunks`; `length` in bytes if known. A request has `at_once` bytes at most, unless 10,000 parts
+    of that are too few.
 
     `confirm` raises when the object may not appear any more: it is asked before each part, and again once the store
     listens for the completion. With the last chunk of a source that goes up at once, the source asks by itself.
@@ -69,7 +71,8 @@ async def upload(
         UpstreamFailed: UPSTREAM_BROKE for a document that is none, and the failures of `Upstream.open`.
     """
     source = _Source(chunks, length)
-    first = _part_size(1, length, equal=equal_parts)
+    size_of = partial(_part_size, length=length, equal=equal_parts, at_once=at_once)
+    first = size_of(1)
     kept = None if length is not None else await source.keep(first)
     whole = length if length is not None and length <= first else None
     if kept is not None and source.ended:
@@ -81,7 +84,7 @@ async def upload(
     if isinstance(opened, Answer):
         return opened
     try:
-        answer = await calls.put_parts(opened, _cut(source, kept, length, equal=equal_parts))
+        answer = await calls.put_parts(opened, _cut(source, kept, size_of))
         if answer is None:
             answer = await calls.complete(opened)
     except BaseException:
@@ -97,7 +100,7 @@ async def upload_call(  # noqa: PLR0917 (the plane's own form: `PartsUpload`)
     call: UpstreamCall,
     chunks: AsyncIterator[bytes],
     length: int | None,
-    capabilities: frozenset[Capability],
+    backend: Backend,
     confirm: Callable[[], Awaitable[None]],
 ) -> Answer:
     """`upload` in place of a PUT that a store would not take: its conditions go where the object appears."""
@@ -108,13 +111,14 @@ async def upload_call(  # noqa: PLR0917 (the plane's own form: `PartsUpload`)
         length=length,
         headers=tuple(pair for pair in call.headers if pair[0] not in _CONDITIONS),
         conditions=tuple(pair for pair in call.headers if pair[0] in _CONDITIONS),
-        equal_parts=Capability.EQUAL_PARTS in capabilities,
+        equal_parts=Capability.EQUAL_PARTS in backend.capabilities,
+        at_once=backend.single_put_limit,
         confirm=confirm,
     )
 
 
 async def _cut(
-    source: _Source, kept: _BufferedPart | None, length: int | None, *, equal: bool
+    source: _Source, kept: _BufferedPart | None, size_of: Callable[[int], int]
 ) -> AsyncIterator[tuple[int, AsyncIterator[bytes], int]]:
     """Number, bytes and size of each part. The bytes of one have to be taken before the next is asked for."""
     number = 0
@@ -124,15 +128,15 @@ async def _cut(
             raise Refused(Reason.TOO_LARGE, f"the upload has more than {MAX_PARTS} parts")
         if kept is not None:
             yield number, kept.replay(), kept.size
-            kept = None if source.ended else await source.keep(_part_size(number + 1, None, equal=equal))
+            kept = None if source.ended else await source.keep(size_of(number + 1))
             kept = kept if kept is None or kept.size else None
         else:
-            size = min(_part_size(number, length, equal=equal), source.left)
+            size = min(size_of(number), source.left)
             yield number, source.last(size) if size == source.left else source.slice(size), size
 
 
-def _part_size(number: int, length: int | None, *, equal: bool) -> int:
-    least = PART_SIZE if length is None else _STREAMED_PART
+def _part_size(number: int, *, length: int | None, equal: bool, at_once: int) -> int:
+    least = min(at_once, PART_SIZE if length is None else _STREAMED_PART)
     return part_size(number, length=length, least=least, equal=equal)
 
 

@@ -20,7 +20,7 @@ from gateway.core.lease import LeaseStore
 from gateway.core.limits import LimitStore
 from gateway.core.policy import Policy
 from gateway.core.posture import FailPosture
-from gateway.core.route import Answer, Capability, Cors, Upstream, UpstreamCall
+from gateway.core.route import Answer, Backend, Cors, Upstream, UpstreamCall
 from gateway.core.token import SecretHash
 from gateway.data.state.bandwidth import BandwidthShaper
 from gateway.data.state.grants import Grants
@@ -57,7 +57,7 @@ class PartsUpload(Protocol):
         call: UpstreamCall,
         chunks: AsyncIterator[bytes],
         length: int | None,
-        capabilities: frozenset[Capability],
+        backend: Backend,
         confirm: Callable[[], Awaitable[None]],
     ) -> Answer: ...
 

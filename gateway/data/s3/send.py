@@ -83,7 +83,7 @@ async def _send_parts(
             replace(store_call, body_length=None),
             (chunk async for chunk in chunks if isinstance(chunk, bytes)),
             length,
-            permit.route.backend.capabilities,
+            permit.route.backend,
             partial(plane.renewals.confirm, permit),
         )
 
