@@ -423,6 +423,21 @@ async def test_a_body_of_another_length_never_looks_whole(declared: int, chunks:
     assert declared > 0 or not seen.heads
 
 
+@pytest.mark.parametrize("size", [4, 6])
+async def test_a_whole_body_of_another_length_is_not_sent(size: int) -> None:
+    """It is here, so its length is known: that the other one was declared is a fault of ours, and no store sees it."""
+
+    async def script(peer: Peer) -> None:
+        await peer.until_closed()
+
+    async with fault_server(script) as seen, upstream_to(seen.port) as upstream:
+        with pytest.raises(ValueError, match="not as long as declared"):
+            async with upstream.open(call("PUT", length=5), b"x" * size):
+                pytest.fail("there is no answer")
+        await seen.closed.wait()
+    assert not seen.heads
+
+
 @pytest.mark.parametrize("chunks", [(b"12345",), (b"1234567890",), (b"12345", b"67890", b""), ()])
 async def test_a_source_that_raises_never_looks_whole(chunks: tuple[bytes, ...]) -> None:
     """A source's failure, even after its last byte, cuts the request before that byte and reaches the caller."""

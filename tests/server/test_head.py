@@ -77,6 +77,15 @@ def test_what_is_no_request_is_refused(wire: bytes) -> None:
             fed(reader(), pieces)
 
 
+def test_a_head_whose_end_the_parser_alone_sees_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands behind it would be another request to who reads it otherwise (T16)."""
+    wire = b"GET / HTTP/1.1\r\nHost: gw\r\n\r\n"
+    assert HeadReader(KnownHeads()).read_head(wire)[0] is not None
+    monkeypatch.setattr(HeadReader, "_find_end", lambda reader, data: -1)
+    with pytest.raises(ValueError, match="in doubt"):
+        HeadReader(KnownHeads()).read_head(wire)
+
+
 def test_an_upgrade_to_what_is_not_spoken_is_left_alone() -> None:
     """RFC 9110, 7.8: curl offers HTTP/2 so, and goes on as before."""
     given = reader()
