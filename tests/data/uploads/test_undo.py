@@ -99,6 +99,7 @@ async def test_another_secret_takes_nothing_back(uploads: Rig, secret: str) -> N
         got = await uploads.ask("POST", f"/s/{token}/", PAGE_FORM, f"undo={guess}".encode())
         assert 404 == got.status
     assert b"new" == uploads.store.stored("inside/in/a.txt")
+    assert not any(".." in seen.call.key for seen in uploads.store.seen)
 
 
 async def test_another_links_secret_takes_nothing_back(uploads: Rig) -> None:
