@@ -370,19 +370,13 @@ class _App:
         return ("revocation list", follower.run()), ("list's watch", watch(self._list_file, changed))
 
     def _keep(self, stack: AsyncExitStack, name: str, work: Coroutine[Any, Any, None]) -> None:
-        """Run something for as long as the app runs. If it breaks, readiness says so."""
+        """Run something for as long as the app runs. If it breaks, the log says why, and readiness that it did."""
         task = asyncio.get_running_loop().create_task(work, name=name)
-        ended = phrase("task_ended", "it ended")
-        self.health.check(phrase("check_task", "task {name}", name=name), lambda: ended if task.done() else None)
+        self.health.watch(task)
 
         async def end() -> None:
             task.cancel()
-            try:
-                await task
-            except asyncio.CancelledError:
-                pass
-            except Exception as failure:  # noqa: BLE001 (told, not raised: the app is ending anyway)
-                _log.error("a task had failed", task=name, exc_info=failure)
+            await asyncio.wait([task])
 
         stack.push_async_callback(end)
 

@@ -501,6 +501,27 @@ async def test_a_change_in_the_directory_is_a_reload(tmp_path: Path, monkeypatch
         await until(lambda: running.fetch(link), 410)
 
 
+async def test_work_that_fails_is_told_when_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """With its traceback, and not when the process ends: until then readiness alone would say that something did."""
+
+    async def fail(*_: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(room, "give_back", fail)
+    async with serving(tmp_path) as running:
+        assert 503 == await running.readiness()
+        lines: list[str] = []
+        async with asyncio.timeout(5):
+            while not lines:
+                await asyncio.sleep(0.05)  # lines are written by a thread
+                lines = [line for line in capfd.readouterr().out.splitlines() if "a task has failed" in line]
+    [told] = [json.loads(line) for line in lines]
+    assert ("memory", True) == (told["task"], "RuntimeError: a fault of ours" in told["exception"])
+    assert "a task has failed" not in capfd.readouterr().out
+
+
 async def test_draining_finishes_what_runs(tmp_path: Path) -> None:
     """Readiness fails first, new connections are refused, the transfer ends whole, then the process ends."""
     async with serving(tmp_path) as running:

@@ -9,8 +9,11 @@ restart it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
+
+import structlog
 
 from gateway.core.said import phrase
 
@@ -18,6 +21,9 @@ Check = Callable[[], str | None]
 
 _DRAINING: Final = phrase("check_draining", "draining")
 _SHUTTING_DOWN: Final = phrase("shutting_down", "the process is shutting down")
+_ENDED: Final = phrase("task_ended", "it ended")
+
+_log = structlog.get_logger("gateway")
 
 
 class Health:
@@ -38,6 +44,11 @@ class Health:
         """
         self._checks[name] = function
 
+    def watch(self, task: asyncio.Task[None]) -> None:
+        """Of work that is to go on for as long as the process: that it ended is a fault, and why is logged at once."""
+        self.check(phrase("check_task", "task {name}", name=task.get_name()), lambda: _ENDED if task.done() else None)
+        task.add_done_callback(_tell_failure)
+
     def faults(self) -> dict[str, str]:
         """What stands against sending requests here, by the name of the check. Empty means ready."""
         found: dict[str, str] = {_DRAINING: _SHUTTING_DOWN} if self.draining else {}
@@ -46,3 +57,8 @@ class Health:
             if fault is not None:
                 found[name] = fault
         return found
+
+
+def _tell_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (failure := task.exception()) is not None:
+        _log.error("a task has failed: restart this process", task=task.get_name(), exc_info=failure)
