@@ -13,7 +13,7 @@ import pytest
 from gateway.backends import multipart_upload
 from gateway.backends.multipart_upload import upload, upload_call
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
-from gateway.core.route import Answer, Capability, UploadBody, UpstreamCall
+from gateway.core.route import Answer, Backend, Capability, UploadBody, UpstreamCall
 from gateway.wire.s3 import multipart
 from gateway.wire.s3.multipart import PART_SIZE, Destination
 from tests.backends.test_upstream import opened, spec_of
@@ -121,6 +121,17 @@ async def test_what_is_uploaded_is_what_was_given(small_parts: None, known: bool
     else:
         assert ('"whole"', -(-size // 10)) == (done.headers["etag"], len(store.parts))
         assert {10} == {len(part) for part in list(store.parts.values())[:-1]}
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("size", [4, 5, 9, 12])
+async def test_no_request_has_more_than_a_store_takes_at_once(small_parts: None, known: bool, size: int) -> None:
+    """What is more goes up in parts that are not; what is not goes up whole."""
+    store, content = MemoryUpstream(), bytes(range(size))
+    await upload(store, PLACE, chunks(content), length=size if known else None, at_once=4)
+    assert content == store.object
+    assert all(len(part) <= 4 for part in store.parts.values())
+    assert (["put"] == store.steps) == (size <= 4)
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -282,7 +293,7 @@ async def test_parts_heed_conditions_where_the_object_appears() -> None:
     async def confirm() -> None:
         asked.append(len(store.seen))
 
-    answer = await upload_call(store, call, body, None, frozenset(Capability), confirm)
+    answer = await upload_call(store, call, body, None, Backend("b", frozenset(Capability)), confirm)
     assert [1, 2, 4] == asked, "before each part, and when the store listens for the completion"
     assert (200, '"e-2"') == (answer.status, answer.headers["etag"])
     begun, *parts, completed = store.seen

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from html import escape
 
 from gateway.core.reasons import Reason, UpstreamFailed
-from gateway.core.route import Answer, Capability, UploadBody, UpstreamCall
+from gateway.core.route import Answer, Backend, Capability, UploadBody, UpstreamCall
 
 __all__ = ["Scripted", "ScriptedStore", "Seen", "xml"]
 
@@ -205,7 +205,7 @@ class ScriptedStore:
         call: UpstreamCall,
         chunks: AsyncIterator[bytes],
         length: int | None,
-        capabilities: frozenset[Capability],
+        backend: Backend,
         confirm: Callable[[], Awaitable[None]],
     ) -> Answer:
         """`data.plane.PartsUpload`: the object appears when the last part was taken, or not at all."""
@@ -216,7 +216,7 @@ class ScriptedStore:
         await self.answers.wait()
         await confirm()
         seen.whole = True
-        heeded = ("if-none-match", "*") in call.headers and Capability.CONDITIONAL_COMPLETE in capabilities
+        heeded = ("if-none-match", "*") in call.headers and Capability.CONDITIONAL_COMPLETE in backend.capabilities
         if heeded and (call.bucket, call.key) in self.objects:
             return xml("<Error><Code>PreconditionFailed</Code></Error>", 412).answer()
         wanted, held = seen.header("if-match"), self.objects.get((call.bucket, call.key))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from gateway.core.attempt import Principal
 from gateway.core.revocation_target import FeedKind
-from gateway.core.route import Answer, Capability, UpstreamCall
+from gateway.core.route import Answer, Backend, UpstreamCall
 from gateway.core.token import hash_secret
 from gateway.core.units import Rate
 from gateway.data.state.guess_limiter import GuessLimiter
@@ -47,10 +47,10 @@ class _Agreeing(ScriptedStore):
         call: UpstreamCall,
         chunks: AsyncIterator[bytes],
         length: int | None,
-        capabilities: frozenset[Capability],
+        backend: Backend,
         confirm: Callable[[], Awaitable[None]],
     ) -> Answer:
-        answer = await super().upload_parts(call, chunks, length, capabilities, confirm)
+        answer = await super().upload_parts(call, chunks, length, backend, confirm)
         self.effects.append(self.seen[-1])
         self.objects.clear()
         return answer
