@@ -132,7 +132,7 @@ class Watched(Protocol):
     """Files that are looked at again and again."""
 
     def changed(self) -> object:
-        """What tells the files apart from all others; None if they are those last settled."""
+        """What tells the files apart from all others, nothing if they are those last settled. True is read at once."""
         ...
 
 
@@ -145,8 +145,8 @@ async def watch(watched: Watched, on_change: Callable[[], None]) -> None:
     while True:
         await sleep_to_beat(_LOOK_SECONDS)
         found = watched.changed()
-        looks = 0 if found is None else looks + 1
-        if looks and (found == before or looks >= _MOST_LOOKS):
+        looks = looks + 1 if found else 0
+        if looks and (found is True or found == before or looks >= _MOST_LOOKS):
             on_change()
             found, looks = None, 0
         before = found

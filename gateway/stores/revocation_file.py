@@ -89,10 +89,9 @@ class RevocationFile:
 
     # what a watch asks
 
-    def changed(self) -> object:
-        """What tells the file apart from all others, if it is another one than at the last `settle`."""
-        found = self._facts()
-        return found if found != self._seen else None
+    def changed(self) -> bool:
+        """Whether the file is another one than at the last `settle`. It need not rest: half a list is no list."""
+        return self._facts() != self._seen
 
     def settle(self) -> None:
         """Take the file as it is now for known."""
@@ -102,7 +101,7 @@ class RevocationFile:
         try:
             facts = self.path.stat()
         except OSError:
-            return ()
+            return None
         return self.path.resolve(), facts.st_ino, facts.st_mtime_ns, facts.st_size
 
     # reading
