@@ -152,6 +152,20 @@ async def test_a_key_that_could_do_nothing_is_not_made(desk: Desk, more: dict[st
     assert 1 == len((await desk.ask("GET", "/v1/keys")).json["keys"])
 
 
+async def test_exact_names_are_not_listed(desk: Desk) -> None:
+    """However it is asked for: at birth, in one of several places, or by an edit that speaks of the actions alone."""
+    names = {"bucket": "reports", "keys": ["invoices/a"]}
+    listed = names | {"actions": ["list"]}
+    for more in (listed, {"scopes": [listed]}):
+        assert 422 == (await desk.ask("POST", "/v1/keys", {"app": "billing", **more})).status
+    made = (await desk.ask("POST", "/v1/keys", {"app": "billing", **names, "actions": ["read"]})).json
+    edited = await desk.ask("PATCH", f"/v1/keys/{made['id']}", {"actions": ["list"]})
+    assert (422, "the action list needs a prefix, not keys") == (edited.status, edited.json["detail"])
+    assert (
+        200 == (await desk.ask("PATCH", f"/v1/keys/{made['id']}", {"prefix": "invoices/", "actions": ["list"]})).status
+    )
+
+
 async def test_the_policy_says_what_a_key_has_to_be() -> None:
     """A key that no rule of its app would count for is refused with what each has against it, also by an edit."""
     limits = KeyLimits(max_expires=28800.0, max_uses=10, max_bytes=1000, narrowed=True)
