@@ -26,8 +26,10 @@ from gateway.wire.s3.documents import (
     read_request,
     read_store,
     store_fault,
+    store_reader,
     xml_carries,
 )
+from gateway.wire.s3.listing import read_listing
 from gateway.wire.s3.multipart import completed_document, initiated_document, read_completed, read_initiated
 
 HEAD = b'<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -59,6 +61,17 @@ def test_only_plain_documents_are_read(body: bytes) -> None:
     with pytest.raises(UpstreamFailed) as failed:
         read_store(body, "Delete")
     assert failed.value.reason is Reason.UPSTREAM_BROKE
+
+
+def test_what_was_read_already_is_held_to_its_root() -> None:
+    """A large document comes as its tree: of another one nothing is taken for an empty answer."""
+    reader = store_reader()
+    reader.feed(b"<html><body>x</body></html>")
+    page = reader.finish()
+    for read in (read_listing, read_copy, read_completed, read_initiated, read_attributes):
+        with pytest.raises(UpstreamFailed, match="its root is not"):
+            read(page)
+    assert store_fault(page) is None
 
 
 @pytest.mark.parametrize("body", [b"<Delete/>", HEAD + b"<Delete" + SPACE + b"/>", b"\n \r\n" + HEAD + b"<Delete/>"])
