@@ -27,7 +27,15 @@ from gateway.wire.s3.batch_delete import Tag, read_store_tags, tags_document
 from gateway.wire.s3.calls import copy_source_header
 from gateway.wire.s3.documents import store_fault
 from gateway.wire.s3.listing import read_listing
-from gateway.wire.s3.multipart import Destination
+from gateway.wire.s3.multipart import (
+    Destination,
+    abort_call,
+    create_call,
+    part_call,
+    parts_call,
+    read_initiated,
+    read_parts,
+)
 
 _BODY: Final = b"0123456789abcdef"
 _LIMIT: Final = 1024**2
@@ -116,6 +124,7 @@ class _Questions:
             self._tagging,
             self._listing,
             self._multipart,
+            self._lists_parts,
             self._virtual_host,
             self._expiry,
         )
@@ -334,6 +343,22 @@ class _Questions:
         expected = self._expects(Capability.CONDITIONAL_COMPLETE)
         detail = f"answered {done.status} and {again.status}"
         return Observation(Capability.CONDITIONAL_COMPLETE, expected, seen, detail)
+
+    async def _lists_parts(self) -> Observation:
+        """Whether it tells what it holds of an upload that is not complete: from there, resumable ones go on."""
+        place = Destination(self._spec.name, self._bucket, f"{self._prefix}begun")
+        async with self._upstream.open(create_call(place), b"") as answer:
+            upload_id = read_initiated(await answer.body.read(_LIMIT))
+        try:
+            async with self._upstream.open(part_call(place, upload_id, 1, len(_BODY)), _BODY):
+                pass
+            async with self._upstream.open(parts_call(place, upload_id)) as answer:
+                status, listed = answer.status, await answer.body.read(_LIMIT)
+            held = [(part.number, part.size) for part in read_parts(listed).parts] if status == 200 else []
+        finally:
+            async with self._upstream.open(abort_call(place, upload_id)):
+                pass
+        return Observation("lists_parts", True, held == [(1, len(_BODY))], f"answered {status}")
 
     async def _virtual_host(self) -> Observation:
         spec = replace(self._spec, profile=replace(self._spec.profile, addressing=Addressing.VIRTUAL))

@@ -86,6 +86,34 @@ async def test_a_store_that_is_not_there_ends_the_questions() -> None:
             await probe(spec, "bkt", "p/", time.time)
 
 
+@pytest.mark.parametrize("listed", [True, False])
+async def test_a_store_that_does_not_list_parts_is_found_out(listed: bool) -> None:
+    """Resumable uploads cannot go on there; and what was begun to find out is given up."""
+    initiated = b"<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"
+    held = b"<ListPartsResult><Part><PartNumber>1</PartNumber><Size>16</Size><ETag>e</ETag></Part></ListPartsResult>"
+    aborted: list[str] = []
+
+    async def script(peer: Peer) -> None:
+        while True:
+            head, _ = await peer.request()
+            method, target, _ = head.split(maxsplit=2)
+            if method == "DELETE" and "uploadId" in target:
+                aborted.append(target.partition("?")[0])
+            lists = method == "GET" and "uploadId" in target
+            if lists and not listed:
+                await peer.send(reply(status="405 Method Not Allowed"))
+                continue
+            body = initiated if method == "POST" and "uploads" in target else held if lists else b""
+            await peer.send(reply(body, extra='etag: "e"\r\n'))
+
+    async with fault_server(script) as seen:
+        async with upstream_to(seen.port) as upstream:
+            spec = upstream.store("b").spec
+        findings = {found.name: found for found in await probe(spec, "bkt", "p/", time.time)}
+    assert listed == findings["lists_parts"].seen == findings["lists_parts"].agrees
+    assert "/bkt/p/begun" in aborted
+
+
 async def test_a_question_that_gets_no_answer_agrees_with_nothing() -> None:
     """A store that breaks off is not taken for one of which nothing was expected."""
 
