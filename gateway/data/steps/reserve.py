@@ -15,8 +15,10 @@ requests are reported to the store every quarter of a reservation's time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
+
+from cachetools import LRUCache
 
 from gateway.core.grant import Grant, GrantKind
 from gateway.core.lease import (
@@ -40,8 +42,10 @@ _PAUSE: Final = 0.25
 _TRIES: Final = 80
 _LOOKS: Final = 4
 """So often, a pause apart, one whole download is looked for that has happened and is not counted yet."""
-_MOST_USES: Final = 16
-"""How many uses of one object those who share them take within an hour: each is looked at to find one with room."""
+_IN_TURN: Final = 16
+_LAST_NUMBER: Final = 1 << 32
+_SPENT: Final[LRUCache[tuple[str, str], int]] = LRUCache(4096)
+"""Up to which number those uses of a grant have no room that were taken under one name. Forgotten, it is found anew."""
 
 
 async def open_lease(leases: LeaseStore, permit: Permit, grant: Grant, key: str, window: float) -> Lease:
@@ -141,15 +145,29 @@ async def _take_another(
     Raises:
         Refused: USED_UP.
     """
-    room = Room.SPENT
-    for number in range(2, _MOST_USES + 1):
+    room, all_spent = Room.SPENT, True
+    known = first.grant_id, first.key or ""
+    for number in _numbers(_SPENT.get(known, 1) + 1):
         await shield(leases.give_back(permit.reservation or first))
         permit.reservation = None
         lease = await shield(open_lease(leases, permit, grant, f"{first.key}+{number}", LEASE_WINDOW))
         room = await shield(_reserve(leases, permit, grant, wanted, cap))
         if room is Room.TAKEN or lease.fresh:
             break  # where a new use has no room, the bytes of all of them are spent
+        all_spent = all_spent and room is Room.SPENT  # what is reserved may come free
+        if all_spent:
+            _SPENT[known] = number
     return room
+
+
+def _numbers(begin: int) -> Iterator[int]:
+    """Of the uses to look at: some in turn, as they are taken, then each twice the one before. So a process that knows
+    of none yet has few to look at, however many are spent."""
+    yield from range(begin, begin + _IN_TURN)
+    number = begin + _IN_TURN
+    while number < _LAST_NUMBER:
+        yield number
+        number *= 2
 
 
 def _cap_of(permit: Permit, grant: Grant, size: int, *, seeks: bool) -> int | None:

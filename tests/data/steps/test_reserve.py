@@ -207,14 +207,25 @@ async def test_no_use_is_taken_where_the_bytes_are_spent(rig: Rig, monkeypatch: 
     assert {"", "2", "3"} >= {key.partition("+")[2] for key in opened}
 
 
-async def test_what_one_client_takes_within_the_hour_is_bounded(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each of its uses is looked at for room: so it may take so many and no more, and others what is left."""
-    monkeypatch.setattr(reserve, "_MOST_USES", 2)
+@pytest.mark.parametrize("forgets", [False, True], ids=["goes on", "begins anew"])
+async def test_the_next_use_is_found_in_few_looks(rig: Rig, monkeypatch: pytest.MonkeyPatch, forgets: bool) -> None:
+    """However many are spent; by a process that knows of none of them, too. It is taken in turn, or found by leaps."""
     rig.store.hold("inside/a.txt", BODY)
-    token, grant = await rig.granted(uses=9)
-    assert [200] * 6 + [410] == [(await rig.fetch(token)).status for _ in range(7)]
-    assert 200 == (await rig.fetch(token, User_Agent="another")).status
-    assert 3 == await rig.used(grant)
+    token, grant = await rig.granted(uses=1000)
+    assert {200} == {(await rig.fetch(token)).status for _ in range(3 * 40)}
+    assert 40 == await rig.used(grant)
+    if forgets:
+        reserve._SPENT.clear()
+    looks, reserve_bytes = [], rig.state.leases.reserve_bytes
+
+    async def counted(mine, wanted, **limits):
+        looks.append(mine.key)
+        return await reserve_bytes(mine, wanted, **limits)
+
+    monkeypatch.setattr(rig.state.leases, "reserve_bytes", counted)
+    assert 200 == (await rig.fetch(token)).status
+    assert 41 == await rig.used(grant)
+    assert len(looks) <= (1 + 16 + 3 if forgets else 3)
 
 
 async def test_nothing_is_reserved_for_a_look(rig: Rig, once: tuple[str, Grant], monkeypatch) -> None:
