@@ -579,6 +579,7 @@ def test_a_rule_that_asks_for_approval_counts_for_approved_keys() -> None:
         (rule("app:billing", "read", "reports/**", networks=(ip_network("10.0.0.0/8"),)), (), True),
         (rule("app:billing", "read", "reports/**", keys=KeyLimits(max_uses=3)), (), True),
         (rule("app:other", "read", "reports/**"), (), True),
+        (None, (Narrowing(actions=frozenset({Action.READ})),), True),
     ],
 )  # fmt: skip
 def test_a_key_waits_for_what_nothing_else_gives_it(
