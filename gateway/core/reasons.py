@@ -379,7 +379,7 @@ TABLE: Final[dict[Reason, PublicAnswer]] = {
         409, "OperationAborted", 423, "The upload is being written by another request. Please try again."
     ),
     Reason.PRECONDITION_FAILED: PublicAnswer(
-        412, "PreconditionFailed", 412, "At least one of the preconditions you specified did not hold."
+        412, "PreconditionFailed", 412, "At least one of the pre-conditions you specified did not hold."
     ),
     Reason.UPSTREAM_REFUSED: PublicAnswer(502, "BadGateway", 502, "The store refused the request.", "error"),
     Reason.UPSTREAM_UNREACHABLE: PublicAnswer(503, "ServiceUnavailable", 502, "The store cannot be reached.", "error"),

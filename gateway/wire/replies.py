@@ -281,7 +281,7 @@ _STORE_CODES: Final[Mapping[str, tuple[int, str]]] = {
     "ConditionalRequestConflict": (409, "Another write to this object was under way. Please try again."),
     "OperationAborted": (409, "Another operation on this object was under way. Please try again."),
     "InvalidObjectState": (403, "The object is archived and has to be restored first."),
-    "PreconditionFailed": (412, "At least one of the preconditions you specified did not hold."),
+    "PreconditionFailed": (412, "At least one of the pre-conditions you specified did not hold."),
     "RequestTimeout": (400, "The store waited too long for the body."),
     "SlowDown": (503, "The store asks to slow down."),
     "ServiceUnavailable": (503, "The store is unavailable. Please try again."),

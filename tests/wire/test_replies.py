@@ -209,6 +209,15 @@ def test_store_errors_are_told_in_our_words(status: int, code: str, told: tuple[
     assert xml(reply)["Resource"] == "/bucket/k"
 
 
+def test_a_failed_condition_is_told_in_the_words_that_programs_look_for() -> None:
+    """s3fs tells a file that changed while it was read by "pre-conditions", as S3 writes it."""
+    for reply in (
+        store_error(412, "PreconditionFailed", asked("GET", "/bucket/k"), ID),
+        s3_error(Reason.PRECONDITION_FAILED, ID, "/bucket/k"),
+    ):
+        assert "pre-conditions" in xml(reply)["Message"]
+
+
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
