@@ -7,7 +7,6 @@ Refuses to own one connection's bytes (`gateway.server.connection`) and what a r
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import ssl
 import time
@@ -60,8 +59,11 @@ def _bind_both(port: int, *, reuse_port: bool) -> socket.socket:
 def _have_wait(server: asyncio.Server, connections: int) -> None:
     """Have the kernel keep so many that were not accepted yet."""
     for listening in server.sockets:
-        with socket.socket(fileno=os.dup(listening.fileno())) as same:
+        same = socket.socket(fileno=listening.fileno())
+        try:
             same.listen(connections)
+        finally:
+            same.detach()
 
 
 class PeerLimit(Protocol):
