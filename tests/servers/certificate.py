@@ -22,7 +22,8 @@ def certificate(
     It `begins` and `ends` so far from now.
     """
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a gateway")])
+    serial = x509.random_serial_number()  # in the name, too: authorities are told apart by it
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"gateway {serial:x}")])
     names = [x509.IPAddress(ip_address("127.0.0.1")), *map(x509.DNSName, hosts)]
     now = datetime.now(UTC)
     made = (
@@ -30,7 +31,7 @@ def certificate(
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
+        .serial_number(serial)
         .not_valid_before(now + begins)
         .not_valid_after(now + ends)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)

@@ -30,7 +30,7 @@ def many_fields_at_once(n: int) -> Thunk:
     return fed(FormParser(BOUNDARY), fields + FILE + bytes(4096 * n), 10**9)
 
 
-@case("wire.http.form_data:FormParser", 400)
+@case("wire.http.form_data:FormParser", 100)
 def a_field_byte_by_byte(n: int) -> Thunk:
     return byte_by_byte(FormParser(BOUNDARY), field("a", "\r\n--edg" * (n // 7)))
 
