@@ -121,13 +121,14 @@ async def _require_not_had(leases: LeaseStore, permit: Permit, grant: Grant, who
     Raises:
         Refused: USED_UP, or the reason of a cut while it waits.
     """
-    for _ in range(_LOOKS if patient else 1):
+    for look in range(_LOOKS if patient else 1):
+        if look:
+            await permit.pause(_PAUSE)
         room = await shield(_reserve(leases, permit, grant, 1, whole))
         if room is Room.SPENT:
             raise Refused(Reason.USED_UP, "the one whole download is done")
         if room is Room.TAKEN:
             return
-        await permit.pause(_PAUSE)
 
 
 def _may_take_another(permit: Permit, grant: Grant) -> bool:

@@ -398,14 +398,22 @@ async def test_one_whole_download_is_all(rig: Rig, size: int) -> None:
     assert (1, size) == (await rig.used(grant), await rig.moved(grant))
 
 
-@pytest.mark.parametrize(("first_ends", "second"), [(True, 410), (False, 200)])
+@pytest.mark.parametrize(
+    ("headers", "first_ends", "second", "pauses"),
+    [({}, True, 410, 1), ({}, False, 200, reserve._LOOKS - 1), ({"Range": "bytes=0-9"}, False, 206, 0)],
+    ids=["it ends", "it goes on", "a piece waits for nobody"],
+)
 async def test_who_asks_for_all_of_it_waits_a_little_for_who_is_at_it(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, first_ends: bool, second: int
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], first_ends: bool, second: int, pauses: int
 ) -> None:
-    """The same client began to download it: when that ends soon, it has it; when it does not, it may begin anew."""
+    """The same client began to download it: when that ends soon, it has it; when it does not, it may begin anew. The
+    pieces of one download come at once, and wait for nothing."""
     token, _ = await whole(rig)
     go = asyncio.Event()
-    rig.store.script(*[Scripted(200, {}, [go, BODY], length=SIZE), Scripted(200, {}, [BODY], length=SIZE)])
+    other = Scripted(206, {"content-range": f"bytes 0-9/{SIZE}"}, [BODY[:10]], length=10)
+    rig.store.script(
+        Scripted(200, {}, [go, BODY], length=SIZE), other if headers else Scripted(200, {}, [BODY], length=SIZE)
+    )
 
     looked, paused = [], Permit.pause
 
@@ -422,12 +430,12 @@ async def test_who_asks_for_all_of_it_waits_a_little_for_who_is_at_it(
     async def again() -> int:
         await reserved(rig, SIZE)
         try:
-            return (await rig.fetch(token)).status
+            return (await rig.fetch(token, **headers)).status
         finally:
             go.set()
 
     assert second == (await asyncio.gather(again(), rig.fetch(token)))[0]
-    assert (1 if first_ends else reserve._LOOKS) == len(looked)
+    assert pauses == len(looked)
 
 
 async def test_an_ordinary_use_goes_on_for_its_client(rig: Rig, once: tuple[str, Grant]) -> None:
