@@ -143,7 +143,7 @@ tools: .tools/tools.stamp .tools/kube.stamp
 
 .tools/tools.stamp: .venv/dev.stamp .ci/packages tests/servers/swift.lock tests/clients/core.lock tests/clients/package-lock.json tests/clients/tuspy.lock tests/clients/uploads/package-lock.json
 	@mkdir -p .tools
-	.ci/packages curl wget aria2 s3cmd chromium firefox-esr ffmpeg fonts-dejavu-core postgresql pgbouncer prometheus nginx wrk haproxy strace valgrind gcc libc6-dev \
+	.ci/packages curl wget lftp aria2 s3cmd chromium firefox-esr ffmpeg fonts-dejavu-core postgresql pgbouncer prometheus nginx wrk haproxy strace valgrind gcc libc6-dev \
 		libfaketime libnginx-mod-http-js \
 		libarchive-tools p7zip-full unzip zip default-jdk-headless
 	$(BIN)/python -m tests.servers.install
