@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from contextlib import suppress
 from pathlib import Path
 
 __all__ = ["LOAD_CPU", "SUBJECT_CPU", "children", "cpu_seconds", "family", "pin", "resident"]
@@ -23,10 +24,12 @@ _SCHEDULED = 2
 
 
 def children(pid: int) -> list[int]:
-    """What the process started and what is still there."""
-    return [
-        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
-    ]
+    """What the process started and what is still there; a thread that ends meanwhile leaves its own to the others."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found += map(int, (task / "children").read_text().split())
+    return found
 
 
 def family(pid: int) -> list[int]:
@@ -52,4 +55,5 @@ def pin(pid: int, cpu: int) -> None:
     """Keep a process, its threads and everything below it on one CPU."""
     for member in family(pid):
         for task in Path(f"/proc/{member}/task").iterdir():
-            os.sched_setaffinity(int(task.name), {cpu})
+            with suppress(ProcessLookupError):
+                os.sched_setaffinity(int(task.name), {cpu})

@@ -19,6 +19,7 @@ WAITING: Final = "GET 4 KiB, link, one by one"
 TURNS: Final = "Turns of the event loop"
 IDLE: Final = "What an idle process holds"
 START: Final = "What a start imports"
+MANY: Final = "A look-up among many"
 
 _BY_ROW: Final = {
     "get4k": ADDED,
@@ -38,6 +39,7 @@ _BY_TITLE: Final = (
     ("ready", START),
     ("idle", IDLE),
     ("500 stalled", IDLE),
+    ("p99 among a million", MANY),
 )
 _TLS: Final = re.compile(r"(get|put)1g-tls-")
 EXPLAINING: Final = frozenset(_BY_ROW.values())

@@ -30,10 +30,20 @@ def test_each_row_with_an_aim_is_explained() -> None:
     assert missed.explained("nginx-get4k") is None
 
 
-@pytest.mark.parametrize("title", ["added p99 of …", "p99 of 4 KiB beside …", "ready", "idle", "500 stalled readers"])
+@pytest.mark.parametrize(
+    "title",
+    [
+        "added p99 of …",
+        "p99 of 4 KiB beside …",
+        "ready",
+        "idle",
+        "500 stalled readers",
+        "p99 among a million / a thousand: …",
+    ],
+)
 def test_each_extent_with_an_aim_is_explained(title: str) -> None:
     """By a part of the document that is no tree of a case, or by one that is."""
-    assert missed.explained(title) in {missed.WAITING, missed.TURNS, missed.IDLE, missed.START}
+    assert missed.explained(title) in {missed.WAITING, missed.TURNS, missed.IDLE, missed.START, missed.MANY}
 
 
 def test_only_what_is_missed_is_told() -> None:
@@ -63,5 +73,7 @@ def test_the_document_has_all_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(costs, "holdings", lambda: ["all 50"])
     monkeypatch.setattr(costs, "imports", lambda code, count: ["1.0 ours"])
     text = "\n".join(costs.document())
-    parts = {missed.explained(name) for name in [*ROWS, "added", "ready", "p99 of 4 KiB beside"]} - {None}
+    parts = {
+        missed.explained(name) for name in [*ROWS, "added", "ready", "p99 of 4 KiB beside", "p99 among a million"]
+    } - {None}
     assert [] == [part for part in parts if f"## {part}\n" not in text]
