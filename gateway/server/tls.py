@@ -2,15 +2,15 @@
 begins.
 
 Refuses to own which files there are (settings) and handshakes (the event loop).
-Laws: a renewed certificate is loaded only when all listeners' files are in order; else nothing changes. The look takes
-nothing away: a handshake has the same bytes as without.
+Laws: a renewed certificate is loaded only when all listeners' files are in order; else nothing changes. Nothing of what
+was loaded before is shown afterwards. The look takes nothing away: a handshake has the same bytes as without.
 """
 
 from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -42,14 +42,17 @@ class ListenerContext(ssl.SSLContext):
     """A context that shows the first bytes of each connection, which need not be TLS at all, to `on_first_bytes`.
 
     The peer is not known here: the event loop reports no handshake that fails.
+    Handshakes are those of the one that `renewed` it: a context keeps a certificate of each kind of key, and would go
+    on to show the old one of another kind.
     """
 
     on_first_bytes: Callable[[bytes], None] | None = None
+    renewed: ssl.SSLContext | None = None
 
     def wrap_bio(
         self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, *arguments: Any, **options: Any
     ) -> ssl.SSLObject:
-        made = super().wrap_bio(incoming, outgoing, *arguments, **options)
+        made = ssl.SSLContext.wrap_bio(self.renewed or self, incoming, outgoing, *arguments, **options)
         if isinstance(made, _Watched) and self.on_first_bytes is not None:
             made.watch(incoming, self.on_first_bytes)
         return made
@@ -80,7 +83,7 @@ class Certificates:
     def __init__(self, on_load: Callable[[float], None]) -> None:
         """`on_load` is given the end of the certificate that ends first, in seconds since the epoch."""
         self._on_load = on_load
-        self._contexts: dict[str, ssl.SSLContext] = {}
+        self._contexts: dict[str, ListenerContext] = {}
 
     def load(self, files: Mapping[str, KeyFiles]) -> Mapping[str, ssl.SSLContext]:
         """A context for each of the listeners.
@@ -88,8 +91,7 @@ class Certificates:
         Raises:
             SettingsError: a certificate and its key do not load.
         """
-        self._contexts = {name: _context(pair) for name, pair in files.items()}
-        self._tell(files.values())
+        self._contexts = self._read(files)
         return self._contexts
 
     def renew(self, files: Mapping[str, KeyFiles]) -> None:
@@ -98,25 +100,26 @@ class Certificates:
         Raises:
             SettingsError: a certificate and its key do not load; the ones in use stay.
         """
-        ours = {name: pair for name, pair in files.items() if name in self._contexts}
-        check_certificates(ours.values())
-        for name, pair in ours.items():
-            self._contexts[name].load_cert_chain(pair.cert, pair.key, password=_no_passphrase)
-        self._tell(ours.values())
+        read = self._read({name: pair for name, pair in files.items() if name in self._contexts})
+        for name, context in read.items():
+            self._contexts[name].renewed = context
 
-    def _tell(self, files: Collection[KeyFiles]) -> None:
-        ends = [_read(pair.cert).not_valid_after_utc.timestamp() for pair in files]
+    def _read(self, files: Mapping[str, KeyFiles]) -> dict[str, ListenerContext]:
+        made = {name: _context(pair) for name, pair in files.items()}
+        ends = [_first_of(pair.cert).not_valid_after_utc.timestamp() for pair in files.values()]
+        untimely = list_untimely(files.values(), time.time())
         if ends:
             self._on_load(min(ends))
-        for text in list_untimely(files, time.time()):
+        for text in untimely:
             _log.warning("clients refuse a certificate of the listeners", detail=text)
+        return made
 
 
 def list_untimely(files: Iterable[KeyFiles], now: float) -> list[str]:
     """Of certificates that load, those that clients refuse at this time; each with its file and its time."""
     found = []
     for path in dict.fromkeys(pair.cert for pair in files):
-        read = _read(path)
+        read = _first_of(path)
         first, last = read.not_valid_before_utc.timestamp(), read.not_valid_after_utc.timestamp()
         if not first <= now <= last:
             when = f"begins at {format_instant(first)}" if now < first else f"ended at {format_instant(last)}"
@@ -134,7 +137,7 @@ def check_certificates(files: Iterable[KeyFiles]) -> None:
         _context(pair)
 
 
-def _context(files: KeyFiles) -> ssl.SSLContext:
+def _context(files: KeyFiles) -> ListenerContext:
     context = ListenerContext(ssl.PROTOCOL_TLS_SERVER)
     context.sslobject_class = _Watched
     try:
@@ -151,7 +154,11 @@ def _no_passphrase() -> str:
     return ""
 
 
-def _read(certificate: Path) -> Certificate:
+def _first_of(path: Path) -> Certificate:
+    """The certificate that clients are shown. Raises SettingsError: the file is not what it just was."""
     from cryptography.x509 import load_pem_x509_certificates  # noqa: PLC0415 (seven megabytes: only TLS needs it)
 
-    return load_pem_x509_certificates(certificate.read_bytes())[0]
+    try:
+        return load_pem_x509_certificates(path.read_bytes())[0]
+    except (OSError, ValueError):
+        raise SettingsError(f"{path}: cannot be read") from None

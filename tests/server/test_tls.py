@@ -8,16 +8,17 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 from structlog.testing import capture_logs
 
 from gateway.core.reasons import SettingsError
-from gateway.server.tls import Certificates, check_certificates, list_untimely
+from gateway.server.tls import Certificates, ListenerContext, check_certificates, list_untimely
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,14 @@ class Files:
 
 
 def certificate(
-    directory: Path, name: str = "a", days: int = 30, password: bytes | None = None, begins: int = -1
+    directory: Path,
+    name: str = "a",
+    days: int = 30,
+    password: bytes | None = None,
+    begins: int = -1,
+    kind: str = "EC",
 ) -> Files:
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = ec.generate_private_key(ec.SECP256R1()) if kind == "EC" else rsa.generate_private_key(65537, 2048)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
     made = (
@@ -94,6 +100,36 @@ def test_a_renewed_certificate_is_for_new_handshakes(tmp_path: Path) -> None:
     context = certificates.load({"data": certificate(tmp_path, "old")})["data"]
     certificates.renew({"data": certificate(tmp_path, "new"), "control": Files(tmp_path / "x", tmp_path / "y")})
     assert "new" == _shown_by(context)
+
+
+@pytest.mark.parametrize(("old", "new"), [("EC", "EC"), ("EC", "RSA"), ("RSA", "EC"), ("RSA", "RSA")])
+def test_the_old_certificate_is_gone_whatever_kinds_the_keys_are(tmp_path: Path, old: str, new: str) -> None:
+    """A context that both were loaded into would show the old one for good where its kind is the one preferred."""
+    certificates = Certificates(lambda _: None)
+    context = certificates.load({"data": certificate(tmp_path, "old", kind=old)})["data"]
+    certificates.renew({"data": certificate(tmp_path, "new", kind=new)})
+    assert "new" == _shown_by(context)
+    certificates.renew({"data": certificate(tmp_path, "newest", kind=old)})
+    assert "newest" == _shown_by(context)
+
+
+def test_files_that_go_while_they_are_read_are_a_fault_and_change_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A SettingsError as any other: what reloads has to go on."""
+    ends: list[float] = []
+    certificates, files = Certificates(ends.append), certificate(tmp_path, "old")
+    context = certificates.load({"data": files})["data"]
+    certificate(tmp_path, "new")
+
+    def load(self: ssl.SSLContext, cert: Path, *arguments: Any, **options: Any) -> None:
+        ssl.SSLContext.load_cert_chain(self, cert, *arguments, **options)
+        cert.unlink()
+
+    monkeypatch.setattr(ListenerContext, "load_cert_chain", load, raising=False)
+    with pytest.raises(SettingsError, match=r"tls\.crt: cannot be read"):
+        certificates.renew({"data": files})
+    assert ("old", 1) == (_shown_by(context), len(ends))
 
 
 @pytest.mark.parametrize(
