@@ -1,4 +1,5 @@
-"""Owns what is said of another server's certificate that is not believed.
+"""Owns what is said of TLS with another server that fails: its certificate is not believed, or ours, or a file of ours
+holds none.
 
 Refuses to own whom to believe (settings) and what becomes of the call that failed.
 
@@ -12,11 +13,14 @@ import ssl
 
 
 def certificate_fault(error: BaseException) -> str | None:
-    """Why the other side's certificate was not believed, if it is that which this error comes from."""
+    """What failed of TLS, if it is that which this error comes from."""
     cause: BaseException | None = error
     while cause is not None:
         reason = getattr(cause, "verify_message", None)  # the TLS library's own: what is derived from it has none
         if isinstance(cause, ssl.SSLCertVerificationError) and reason is not None:
             return f"its certificate is not believed: {reason.partition(',')[0]}"
+        word = getattr(cause, "reason", None)
+        if isinstance(cause, ssl.SSLError) and isinstance(word, str):
+            return f"TLS failed: {word.replace('_', ' ').lower()}"
         cause = cause.__cause__ or cause.__context__
     return None

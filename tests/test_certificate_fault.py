@@ -119,3 +119,32 @@ async def test_no_name_and_no_address_is_told(tmp_path: Path) -> None:
     assert "its certificate is not believed: Hostname mismatch" == certificate_fault(caught.value)
     assert None is certificate_fault(ConnectionRefusedError("refused"))
     assert None is certificate_fault(ssl.SSLError("another one"))
+
+
+@pytest.mark.parametrize("told_by", [told_by_postgres, told_by_redis])
+async def test_a_file_that_holds_no_authority_is_no_server_that_is_away(
+    tmp_path: Path, told_by: Callable[[int, Path], Awaitable[str]]
+) -> None:
+    """Nor is one that is not there; neither is the URL told."""
+    files, wrong = certificate(tmp_path), tmp_path / "wrong.crt"
+    async with server(files, asked_first=told_by is told_by_postgres) as port:
+        assert "a file or socket that its URL names or means: No such file" in await told_by(port, wrong)
+        wrong.write_text("nothing")
+        said = await told_by(port, wrong)
+    assert "TLS failed: no certificate or crl found" in said
+    assert "wrong.crt" not in said
+
+
+async def test_an_option_of_postgresql_that_is_wrong_is_told_as_such() -> None:
+    """Before anybody is asked."""
+    with pytest.raises(SettingsError, match="its URL is wrong: an option is unknown, or has no such value"):
+        await open_postgres("postgresql://u@127.0.0.1:1/p?sslmode=verify")
+
+
+def test_who_does_not_believe_our_certificate_is_told_in_their_words() -> None:
+    """The kind of the alert, however the driver wraps it."""
+    alert = ssl.SSLError(1, "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] secret")
+    alert.reason = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
+    wrapped = ConnectionError("secret")
+    wrapped.__cause__ = alert
+    assert "TLS failed: tlsv13 alert certificate required" == certificate_fault(wrapped)

@@ -197,8 +197,8 @@ class Pool:
         except TimeoutError:
             raise UpstreamFailed(Reason.UPSTREAM_UNREACHABLE, "connecting took too long") from None
         except ssl.SSLError as error:
-            fault = certificate_fault(error) or error.reason or error
-            raise UpstreamFailed(Reason.UPSTREAM_UNREACHABLE, f"TLS failed: {fault}") from None
+            fault = certificate_fault(error) or f"TLS failed: {error}"
+            raise UpstreamFailed(Reason.UPSTREAM_UNREACHABLE, fault) from None
         except OSError as error:
             raise UpstreamFailed(Reason.UPSTREAM_UNREACHABLE, f"cannot connect: {error}") from None
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit, urlunsplit
@@ -88,9 +89,10 @@ class Wire:
 
 
 @asynccontextmanager
-async def wire_to(url: str) -> AsyncIterator[Wire]:
+async def wire_to(url: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[Wire]:
+    """With `tls`, clients speak it to the relay, whatever the server behind does."""
     wire = Wire(url)
-    wire._server = await asyncio.start_server(wire._serve, "127.0.0.1", 0)
+    wire._server = await asyncio.start_server(wire._serve, "127.0.0.1", 0, ssl=tls)
     try:
         yield wire
     finally:

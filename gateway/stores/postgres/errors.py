@@ -15,6 +15,7 @@ import asyncpg
 
 from gateway.certificate_fault import certificate_fault
 from gateway.core.reasons import Dependency, DependencyDown
+from gateway.stores.url_fault import url_fault
 
 FAILURES: Final = (
     asyncpg.PostgresError,
@@ -50,6 +51,7 @@ _MEANINGS: Final = {
     "3D000": "there is no such database",
     "3F000": "the user of the URL may use no schema: GRANT USAGE and CREATE ON SCHEMA public",
     "42501": "the user of the URL lacks a right on the gateway's tables: GRANT it, or name the tables' owner",
+    "42704": "it does not know an option of the URL",
     "42P01": "a table of the gateway's is gone",
     "53100": "its disk is full",
     "08003": "it broke the connection off",
@@ -63,7 +65,7 @@ def explain(error: Exception) -> str:
     """What went wrong and what is to be done."""
     if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
         return f"PostgreSQL cannot be used: {_READ_ONLY}"
-    if (fault := certificate_fault(error)) is not None:
+    if (fault := certificate_fault(error) or url_fault(error, asyncpg.ClientConfigurationError)) is not None:
         return f"PostgreSQL cannot be used: {fault}"
     state = getattr(error, "sqlstate", None)
     if state in _MEANINGS:

@@ -21,6 +21,7 @@ from redis.exceptions import (
 )
 
 from gateway.certificate_fault import certificate_fault
+from gateway.stores.url_fault import url_fault
 
 _CLUSTER: Final = (
     "it is one node of a cluster, and the gateway's keys belong to another: name a server that is not in cluster mode"
@@ -63,7 +64,7 @@ def explain(error: Exception) -> str:
     if not code and isinstance(error, ResponseError):
         word = str(error).partition(" ")[0]  # of "ERR unknown command" the client keeps the rest
         code = word if word in _MEANINGS or (word.isupper() and word.isalpha()) else "ERR"
-    if not code and (fault := certificate_fault(error)) is not None:
+    if not code and (fault := certificate_fault(error) or url_fault(error, ValueError)) is not None:
         return f"Redis cannot be used: {fault}"
     if not code:
         return f"Redis does not answer ({type(error).__name__})"

@@ -9,11 +9,14 @@ by the client, because most of them count something.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, Final
 
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import SSLConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
@@ -38,16 +41,53 @@ _UNSYNCED: Final = (
 )
 
 
+class _Trust:
+    """The context that all connections of one client share, and when the files that it was made of were written."""
+
+    context: ssl.SSLContext | None = None
+    written: list[int] | None = None
+
+
+class _TlsConnection(SSLConnection):
+    """The driver would read the authorities for each of its connections, on the loop, and never again. Here they are
+    read for all together, and anew when a file was renewed; one that cannot be read changes nothing."""
+
+    def __init__(self, trust: _Trust, **options: Any) -> None:
+        super().__init__(**options)
+        self._trust = trust
+
+    async def connect_check_health(self, *arguments: Any, **options: Any) -> None:
+        with suppress(OSError):  # without any context, the driver meets it again and tells it
+            self._renew()
+        self.ssl_context.context = self._trust.context
+        await super().connect_check_health(*arguments, **options)
+
+    def _renew(self) -> None:
+        own, trust = self.ssl_context, self._trust
+        files = (own.ca_certs, own.certfile, own.keyfile)
+        written = [Path(file).stat().st_mtime_ns for file in files if file]
+        if written != trust.written:
+            own.context = None
+            trust.context, trust.written = own.get(), written
+
+
 def connect(url: str) -> Any:
     """A client of many connections. Raises ValueError for a wrong URL."""
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=64,
-        timeout=ANSWER_SECONDS,
-        socket_timeout=ANSWER_SECONDS,
-        socket_connect_timeout=ANSWER_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-    )
+    options: dict[str, Any] = {
+        "max_connections": 64,
+        "timeout": ANSWER_SECONDS,
+        "socket_timeout": ANSWER_SECONDS,
+        "socket_connect_timeout": ANSWER_SECONDS,
+        "retry": Retry(NoBackoff(), 0),
+        **parse_url(url),
+    }
+    if options.get("connection_class") is SSLConnection:
+        options |= {"connection_class": _TlsConnection, "trust": _Trust()}
+    pool = BlockingConnectionPool(**options)
+    try:
+        pool.connection_class(**pool.connection_kwargs)
+    except (TypeError, RedisError):
+        raise ValueError("an option is unknown or wrong") from None
     return Redis.from_pool(pool)
 
 

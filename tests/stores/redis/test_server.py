@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import ssl
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from gateway.core.lease import Reservation
 from gateway.core.limits import Demand
-from gateway.core.reasons import DependencyDown
+from gateway.core.reasons import DependencyDown, SettingsError
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.units import Rate
 from gateway.stores.redis import server
 from gateway.stores.redis.engine import open_redis
 from tests.contract.sample import NOW, link
-from tests.stores.cutting import Wire
+from tests.servers.certificate import certificate
+from tests.stores.cutting import Wire, wire_to
 
 LINK = [RevocationTarget(FeedKind.LINK, "l_1")]
 
@@ -104,3 +109,53 @@ async def test_a_deaf_server_is_told_in_time(wire: Wire, monkeypatch: pytest.Mon
     wire.heal()
     assert await state.grants.find(link().hash) is None
     await state.close()
+
+
+async def test_an_authority_that_is_renewed_is_believed_without_a_restart(url: str, tmp_path: Path) -> None:
+    """At the next connection; a file that is away, or holds none, leaves what was read before."""
+    context, (cert, key) = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), certificate(tmp_path)
+    context.load_cert_chain(cert, key)
+    async with wire_to(url, context) as wire:
+        state = await open_redis(f"{wire.url.replace('redis:', 'rediss:')}?ssl_ca_certs={cert}")
+        for what in ("renewed", "away", "empty"):
+            match what:
+                case "renewed":
+                    context.load_cert_chain(*certificate(tmp_path))
+                    os.utime(cert, ns=(1, 1))  # two writes of a test may have one time
+                case "away":
+                    cert.unlink()
+                case _:
+                    cert.write_text("nothing yet")
+            wire.cut()
+            wire.heal()
+            with suppress(DependencyDown):  # that a connection broke is found out by its use
+                await state.limits.take([Demand("first", Rate(1, 1.0, 1))], NOW)
+            assert (await state.limits.take([Demand(what, Rate(1, 1.0, 1))], NOW)).allowed
+        await state.close()
+
+
+async def test_connections_over_tls_read_the_authorities_once(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All together: each reading holds up the loop, and a burst would make sixty."""
+    context, (cert, key) = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), certificate(tmp_path)
+    context.load_cert_chain(cert, key)
+    readings, read = [], ssl.create_default_context
+
+    def count() -> ssl.SSLContext:
+        readings.append(1)
+        return read()
+
+    monkeypatch.setattr(ssl, "create_default_context", count)
+    async with wire_to(url, context) as wire:
+        state = await open_redis(f"{wire.url.replace('redis:', 'rediss:')}?ssl_ca_certs={cert}")
+        await asyncio.gather(*(state.limits.take([Demand(f"{n}", Rate(1, 1.0, 1))], NOW) for n in range(20)))
+        assert (1, True) == (len(readings), wire.accepted > 10)
+        await state.close()
+
+
+@pytest.mark.parametrize("wrong", ["?ssl_ca_certs=ca.crt", "?unheard=of", "?max_connections=many"])
+async def test_an_option_that_is_wrong_is_told_as_such(url: str, wrong: str) -> None:
+    """A fault of the settings, without the URL; authorities are an option of rediss: alone."""
+    with pytest.raises(SettingsError, match="its URL is wrong: an option is unknown, or has no such value"):
+        await open_redis(url + wrong)
