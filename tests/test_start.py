@@ -73,7 +73,7 @@ async def _gateway(directory: Path) -> AsyncIterator[tuple[str, str]]:
     log = directory / "gateway.log"
     environ = {**ENVIRON, "PYTHONPATH": os.pathsep.join(sys.path)}
     with running([sys.executable, "-c", _MAIN, "serve"], log, environ, directory) as child:
-        await asyncio.to_thread(await_port, data, child, log)
+        await asyncio.to_thread(await_port, control, child, log)
         yield f"http://127.0.0.1:{data}", f"http://127.0.0.1:{control}"
 
 
