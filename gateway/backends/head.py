@@ -149,7 +149,7 @@ def _read_plain(wire: bytes) -> PlainHead | None:
         judge.feed_data(wire)
     except (httptools.HttpParserError, httptools.HttpParserUpgrade):
         return None
-    fields = [(name.lower(), value) for name, value in _FIELD.findall(text)]
+    fields = [(name.lower(), value.rstrip(" ")) for name, value in _FIELD.findall(text)]  # RFC 9110, 5.5
     fields = [field for field in fields if field[0] not in _OF_ONE]
     headers = dict(fields)
     if len(headers) != len(fields):

@@ -298,6 +298,6 @@ class _Events:
                 value = raw_value.decode("latin-1")
             if not value.isprintable() and CONTROL.search(value):
                 continue
-            found.setdefault(name, []).append(value)
+            found.setdefault(name, []).append(value.rstrip(" "))
         self._fields.clear()
         return {name: ", ".join(values) for name, values in found.items()}

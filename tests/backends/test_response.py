@@ -186,6 +186,24 @@ def test_keep_alive_follows_the_version_and_the_header(head: bytes, keeps: bool)
     assert keeps is fed(head).keep_alive
 
 
+@pytest.mark.parametrize("framing", [b"Content-Length: 3", b"Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("cut", [0, 20])
+def test_spaces_behind_a_value_are_no_part_of_it(framing: bytes, cut: int) -> None:
+    """RFC 9110, section 5.5: in whatever pieces the head comes, a store may pad its fields, those of framing too. A tab
+    behind a coding is none that llhttp takes off, so it is in doubt."""
+
+    def read(blanks: bytes) -> Response:
+        head = b'HTTP/1.1 200 OK\r\nETag: "a"%b\r\n%b%b\r\n\r\n' % (blanks, framing, blanks)
+        wire = head + (b"abc" if b"Length" in framing else b"3\r\nabc\r\n0\r\n\r\n")
+        return fed(wire[:cut], wire[cut:]) if cut else fed(wire)
+
+    for blanks in (b" ", b"   "):
+        response = read(blanks)
+        assert (None, True, b"abc") == (response.failure, response.complete, body(response))
+        assert '"a"' == response.headers["etag"]
+    assert read(b" \t").failure is not None
+
+
 def test_the_stores_patience_is_read() -> None:
     """`Keep-Alive: timeout=5` is five seconds; without it nothing is known."""
     assert 5 == fed(b"HTTP/1.1 200 OK\r\nKeep-Alive: max=9, timeout=5\r\nContent-Length: 0\r\n\r\n").keep_alive_seconds
