@@ -119,8 +119,9 @@ def page_reply(page: WrittenPage, *, status: int = 200, headers: Fields = ()) ->
 
 
 def xml_reply(document: bytes, request_id: str, *more: tuple[str, str]) -> Reply:
-    """A document of ours as an answer of the S3 face."""
-    return Reply(200, (("Content-Type", "application/xml"), *s3_ids(request_id), *more), document)
+    """A document of ours as an answer of the S3 face: for whoever asked, and for now."""
+    fields = (("Content-Type", "application/xml"), ("Cache-Control", "private, no-store"))
+    return Reply(200, (*fields, *s3_ids(request_id), *more), document)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from gateway.wire.replies import (
     s3_ids,
     store_error,
     store_reason,
+    xml_reply,
 )
 
 ID = "REQ1"
@@ -86,6 +87,11 @@ def test_every_reason_has_a_page(reason: Reason) -> None:
     assert field(reply, "Content-Type") == "text/html; charset=utf-8"
     assert field(reply, "Referrer-Policy") == "no-referrer"
     assert b"<h1>" in reply.body
+
+
+def test_a_document_for_one_caller_is_kept_by_no_cache() -> None:
+    """A listing that a revoked address once gave would go on there, and one cache gives it to whoever asks."""
+    assert ("Cache-Control", "private, no-store") in xml_reply(b"<a/>", "r1").headers
 
 
 @pytest.mark.parametrize("reason", list(Reason))

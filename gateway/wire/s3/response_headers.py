@@ -3,8 +3,9 @@
 Refuses to own what a store is sent (`gateway.wire.s3.calls`), lengths, connections, errors (`gateway.wire.replies`),
 and which types are harmless (`gateway.wire.http.media`).
 
-Law: a header passes because it is named here. A value that HTTP could not carry is encoded or left out, never an
-error: an uploader must not be able to make an object undownloadable, nor to run a script in our origin.
+Laws: a header passes because it is named here. A value that HTTP could not carry is encoded or left out, never an
+error: an uploader must not be able to make an object undownloadable, nor to run a script in our origin. What one
+caller was let read is nothing for a shared cache: it would give it to others, and for longer than it may be read.
 """
 
 from __future__ import annotations
@@ -68,6 +69,9 @@ ANSWERED_BY_LINKS: Final = frozenset(
 )
 
 _NOSNIFF: Final = ("X-Content-Type-Options", "nosniff")
+_VARY: Final = ("Vary", "Authorization")
+"""Some caches keep what was let in by a signature, too, and give it to whoever asks without one (nginx; of objects that
+say `public`, all may: RFC 9111, 3.5)."""
 _READS: Final = frozenset({Operation.GET_OBJECT, Operation.HEAD_OBJECT})
 _WITH_OBJECT: Final = frozenset({200, 206})
 
@@ -90,12 +94,15 @@ def response_headers(
     shown = {name: text for name, value in answer.headers.items() if (text := _shown(name, value)) is not None}
     if answer.status not in {206, 416}:
         shown.pop("content-range", None)
+    guards = [_NOSNIFF]
     reading = request.operation in _READS and answer.status < 300
     if reading:
+        guards.append(_VARY)
+        if request.auth.query:
+            shown["cache-control"] = _for_one(shown.get("cache-control", ""))
         for parameter, name in RESPONSE_OVERRIDES.items():
             if parameter in request.params:
                 shown[name] = UNPRINTABLE.sub("", request.params[parameter])
-    guards = [_NOSNIFF]
     if reading or "content-type" in shown:
         # A document opened straight from a presigned URL shares this origin with every link's page.
         kind = read_type(shown.get("content-type", OCTETS))
@@ -104,6 +111,12 @@ def response_headers(
     if reading and wants_digest(request.raw.header("want-repr-digest")):
         guards += _digest(answer)
     return [*((ANSWERED.get(name, name), value) for name, value in shown.items()), *guards]
+
+
+def _for_one(said: str) -> str:
+    """A Cache-Control by which caches of one person keep what they did before, and shared ones nothing."""
+    kept = [part for part in map(str.strip, said.split(",")) if part and part.lower() not in {"private", "public"}]
+    return ", ".join(("private", *kept))
 
 
 def _for_link(answer: Answer, request: ObjectRequest, filename: str, content_type: str | None) -> list[tuple[str, str]]:

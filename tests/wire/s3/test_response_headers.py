@@ -50,6 +50,37 @@ def test_answer_allow_lists_are_these() -> None:
     assert sorted(GOLDEN_LINKS.split()) == sorted(ANSWERED_BY_LINKS)
 
 
+@pytest.mark.parametrize(
+    ("stored", "told"),
+    [
+        ("", "private"),
+        ("public, max-age=600", "private, max-age=600"),
+        ("Public", "private"),
+        ("s-maxage=600", "private, s-maxage=600"),
+        ("private, no-store", "private, no-store"),
+        (" max-age=1 ,, public,immutable", "private, max-age=1, immutable"),
+    ],
+)
+@pytest.mark.parametrize("signed", ["X-Amz-Signature=ab&X-Amz-Credential=x", "Signature=ab&AWSAccessKeyId=x&Expires=9"])
+def test_what_an_address_alone_lets_read_is_kept_by_no_shared_cache(stored: str, told: str, signed: str) -> None:
+    """A revoked presigned address would go on there; whoever signs it may say otherwise, and what else is asked for is
+    told as it is stored."""
+    answer = Answer(200, {"cache-control": stored} if stored else {}, 0)
+
+    def shown_at(target: str) -> str | None:
+        return dict(response_headers(answer, asked(target), link=False)).get("Cache-Control")
+
+    assert told == shown_at(f"/bucket/k?{signed}")
+    assert "public" == shown_at(f"/bucket/k?response-cache-control=public&{signed}")
+    assert (stored or None) == shown_at("/bucket/k")
+
+
+def test_what_a_signature_lets_read_is_for_whoever_has_it() -> None:
+    """A cache that keeps it gives it to nobody who asks with another signature, or without one."""
+    assert "Authorization" == shown({})["Vary"]
+    assert "Vary" not in shown({}, status=404)
+
+
 def test_s3_answers_pass_by_name() -> None:
     """Metadata and the listed headers pass; server names, dates, ids and the store's cookies do not."""
     stored = dict.fromkeys(ANSWERED, "v") | {"x-amz-meta-colour": "red"}
@@ -90,7 +121,7 @@ def test_s3_answers_pass_by_name() -> None:
         "use-as-dictionary": "match=*",
     }
     got = {name.lower() for name in shown(stored | store_only, status=206)}
-    assert got == set(ANSWERED) | {"x-amz-meta-colour", "x-content-type-options", "content-security-policy"}
+    assert got == set(ANSWERED) | {"x-amz-meta-colour", "x-content-type-options", "content-security-policy", "vary"}
     assert "default-src 'none'; sandbox" == shown(stored | store_only)["Content-Security-Policy"]
     assert store_only.keys().isdisjoint(name.lower() for name in link(stored | store_only) if "Policy" not in name)
     assert "default-src 'none'; sandbox" == link(stored | store_only)["Content-Security-Policy"]
@@ -119,6 +150,7 @@ def test_overrides_are_ours_to_apply() -> None:
         "Content-Language": "de",
         "Content-Encoding": "gzip",
         "X-Content-Type-Options": "nosniff",
+        "Vary": "Authorization",
         "Content-Security-Policy": "default-src 'none'; sandbox",
     }
 
