@@ -5,7 +5,8 @@ and which types are harmless (`gateway.wire.http.media`).
 
 Laws: a header passes because it is named here. A value that HTTP could not carry is encoded or left out, never an
 error: an uploader must not be able to make an object undownloadable, nor to run a script in our origin. What one
-caller was let read is nothing for a shared cache: it would give it to others, and for longer than it may be read.
+caller was let read is nothing for a shared cache, which would give it to others, and for longer than it may be read;
+but what the object itself says of caches is said to callers as it was stored.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ def response_headers(
     if reading:
         guards.append(_VARY)
         if request.auth.query:
-            shown["cache-control"] = _for_one(shown.get("cache-control", ""))
+            shown.setdefault("cache-control", "private")
         for parameter, name in RESPONSE_OVERRIDES.items():
             if parameter in request.params:
                 shown[name] = UNPRINTABLE.sub("", request.params[parameter])
@@ -111,12 +112,6 @@ def response_headers(
     if reading and wants_digest(request.raw.header("want-repr-digest")):
         guards += _digest(answer)
     return [*((ANSWERED.get(name, name), value) for name, value in shown.items()), *guards]
-
-
-def _for_one(said: str) -> str:
-    """A Cache-Control by which caches of one person keep what they did before, and shared ones nothing."""
-    kept = [part for part in map(str.strip, said.split(",")) if part and part.lower() not in {"private", "public"}]
-    return ", ".join(("private", *kept))
 
 
 def _for_link(answer: Answer, request: ObjectRequest, filename: str, content_type: str | None) -> list[tuple[str, str]]:
