@@ -32,7 +32,7 @@ demo: .venv/runtime.stamp
 test: .venv/dev.stamp .tools/tools.stamp
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not helm and not browser$(if $(SLOW),, and not slow)" $(ARGS)
 
-# Pages, previews, media, uploads and the console in Chromium and Firefox.
+# Pages, previews, media, uploads and the console in Chromium, Firefox and WebKit.
 browser: .venv/dev.stamp .tools/tools.stamp
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "browser$(if $(SLOW),, and not slow)" $(ARGS)
 
@@ -144,7 +144,7 @@ tools: .tools/tools.stamp .tools/kube.stamp
 .tools/tools.stamp: .venv/dev.stamp .ci/packages tests/servers/swift.lock tests/clients/core.lock tests/clients/package-lock.json tests/clients/tuspy.lock tests/clients/uploads/package-lock.json
 	@mkdir -p .tools
 	.ci/packages curl wget lftp aria2 s3cmd chromium firefox-esr ffmpeg fonts-dejavu-core postgresql pgbouncer prometheus nginx wrk haproxy strace valgrind gcc libc6-dev \
-		libfaketime libnginx-mod-http-js \
+		libfaketime libnginx-mod-http-js webkit2gtk-driver xvfb gstreamer1.0-plugins-good gstreamer1.0-libav \
 		libarchive-tools p7zip-full unzip zip default-jdk-headless
 	$(BIN)/python -m tests.servers.install
 	command -v npm >/dev/null || .ci/packages nodejs npm

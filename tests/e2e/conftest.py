@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.clients.install import program
 from tests.e2e.firefox import Firefox, firefox
 from tests.e2e.place import Place
+from tests.e2e.webkit import Webkit, webkit
 from tests.servers import over_tls
 from tests.servers.gateway import RunningGateway, gateway_before
 from tests.servers.process import free_ports
@@ -96,6 +97,15 @@ def fox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
     if program is None:
         require("firefox-esr")
     with firefox(str(program), tmp_path_factory.mktemp("firefox")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webkit]:
+    """A real WebKit, which is Safari's engine."""
+    require("WebKitWebDriver")
+    require("Xvfb")
+    with webkit("WebKitWebDriver", tmp_path_factory.mktemp("webkit")) as running:
         yield running
 
 

@@ -15,6 +15,7 @@ from tests.e2e.conftest import require
 from tests.e2e.firefox import Firefox
 from tests.e2e.hostile import pdf
 from tests.e2e.place import Place
+from tests.e2e.webkit import Webkit
 
 pytestmark = pytest.mark.browser
 
@@ -101,18 +102,27 @@ def test_firefox_plays_and_seeks(weed: Place, made: Path, fox: Firefox, name: st
     _play_and_seek(fox.evaluate)
 
 
+@pytest.mark.parametrize("name", ["film.mp4", "film.webm", "song.mp3", "song.ogg"])
+def test_webkit_plays_and_seeks(weed: Place, made: Path, kit: Webkit, name: str) -> None:
+    """As in Chromium, by WebKit's own player: that begins by itself, unless nothing of the player's may run."""
+    kit.open(_link(weed, made, name))
+    _until(kit.evaluate, f"{_PLAYER} && {_PLAYER}.currentTime > 0.2")
+    _play_and_seek(kit.evaluate)
+
+
 @pytest.mark.parametrize("name", _PICTURES)
-def test_both_show_pictures(weed: Place, made: Path, page: Page, fox: Firefox, name: str) -> None:
+def test_all_show_pictures(weed: Place, made: Path, page: Page, fox: Firefox, kit: Webkit, name: str) -> None:
     """A picture is shown in place."""
     url = _link(weed, made, name)
     page.goto(url)
     fox.open(url)
-    for evaluate in (page.evaluate, fox.evaluate):
+    kit.open(url)
+    for evaluate in (page.evaluate, fox.evaluate, kit.evaluate):
         _until(evaluate, "!!document.images[0] && document.images[0].naturalWidth == 64")
 
 
-def test_both_show_a_pdf(weed: Place, page: Page, fox: Firefox) -> None:
-    """In their own viewers, within the sandbox."""
+def test_all_show_a_pdf(weed: Place, page: Page, fox: Firefox, kit: Webkit) -> None:
+    """In their own viewers, and in the page before it."""
     weed.put("media/red.pdf", pdf(), ContentType="application/pdf")
     url = weed.link("media/red.pdf").url
     page.goto(url)
@@ -122,6 +132,13 @@ def test_both_show_a_pdf(weed: Place, page: Page, fox: Firefox) -> None:
         page.wait_for_timeout(50)
     fox.open(url)
     _until(fox.evaluate, "!!document.querySelector('.page canvas')")
+    kit.open(url)
+    kit.enter("iframe")
+    _until(kit.evaluate, "!!document.querySelector('.page canvas')")
+    kit.open(weed.link("media/red.pdf", shows=["page"]).url)
+    kit.enter("iframe.document")
+    kit.enter("iframe")
+    _until(kit.evaluate, "!!document.querySelector('.page canvas')")
 
 
 def test_a_player_runs_no_script(weed: Place, made: Path, page: Page) -> None:
@@ -138,15 +155,15 @@ def test_a_player_runs_no_script(weed: Place, made: Path, page: Page) -> None:
 
 
 def test_an_opaque_origin_cannot_play(weed: Place, made: Path, page: Page) -> None:
-    """Control: under the bare sandbox the ranges are another origin's, and nothing plays."""
+    """Control: in a sandbox the ranges are another origin's, and nothing plays."""
     url = _link(weed, made, "noise.mp4")
 
-    def bare(route: Any) -> None:
+    def sandboxed(route: Any) -> None:
         answer = route.fetch()
-        policy = answer.headers["content-security-policy"].replace(" allow-same-origin", "")
+        policy = answer.headers["content-security-policy"] + "; sandbox"
         route.fulfill(response=answer, headers=answer.headers | {"content-security-policy": policy})
 
-    page.route(url, bare, times=1)
+    page.route(url, sandboxed, times=1)
     page.goto(url)
     _until(page.evaluate, f"!!{_PLAYER} && {_PLAYER}.networkState == 3")
     assert 0 == page.evaluate(f"{_PLAYER}.readyState")

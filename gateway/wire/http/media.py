@@ -3,7 +3,7 @@
 Refuses to own the other headers of an answer (`gateway.wire.s3.response_headers`).
 
 Law: the type that is judged is the type that is written. What does not read as one type is written as bytes, and what
-is on no list here is shown to no one: it is sandboxed, wherever it is opened.
+is on no list here is shown to no one: it is sandboxed, wherever it is opened. No script of a file's ever runs.
 """
 
 from __future__ import annotations
@@ -61,16 +61,22 @@ PASSIVE_TYPES: Final = PLAYED_TYPES | {
 }
 """Types that hold nothing that a browser runs."""
 
-SHOWN_TYPES: Final = PASSIVE_TYPES | {"application/pdf"}
-"""Types that a link shows in place. A PDF's own scripts run in its viewer, which has no page, no origin and no net."""
+VIEWED_TYPES: Final = PLAYED_TYPES | {"application/pdf"}
+"""Types that a browser shows by a program of its own. A PDF's own scripts run in its viewer, which has no page, no
+origin and no net."""
+
+SHOWN_TYPES: Final = PASSIVE_TYPES | VIEWED_TYPES
+"""Types that a link shows in place."""
 
 _BARE: Final = "default-src 'none'; sandbox"
 # A browser shows pictures and text in a page of its own making, with styles.
 _SHOWN: Final = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; sandbox"
-# In an opaque origin a player's ranges would be another origin's, which it must not mix. No script may run in this one
-# either: only `allow-scripts` would let it.
-_PLAYED: Final = (
-    "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox allow-same-origin"
+# A player and a PDF viewer are programs of the browser's own. WebKit (Safari) runs them as parts of the page, and in a
+# sandbox not at all: no button does anything, and a PDF stays blank. In the sandbox's opaque origin a player's ranges
+# would be another origin's, too. No script of the file's may run here either: it has no source that is allowed.
+_VIEWED: Final = (
+    "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; "
+    "form-action 'none'; base-uri 'none'"
 )
 
 _WORD: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
@@ -129,6 +135,6 @@ def read_type(value: str) -> MediaType:
 
 def sandbox_of(essence: str) -> str:
     """The content security policy for a body of this type. None of them lets a script run."""
-    if essence in PLAYED_TYPES:
-        return _PLAYED
+    if essence in VIEWED_TYPES:
+        return _VIEWED
     return _SHOWN if essence in PASSIVE_TYPES else _BARE
