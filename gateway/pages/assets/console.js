@@ -1,15 +1,34 @@
 // What changes while one looks is drawn by the gateway and put in place here; without this module a reload shows it.
+// A page that nobody sees hears nothing: a browser has six connections, and a visitor five such pages.
 const part = document.querySelector("[data-live]");
-if (part) {
-  const source = new EventSource(part.dataset.live);
-  source.addEventListener("message", (event) => {
+const REFUSED = 30000;
+let source;
+const follow = () => {
+  source?.close();
+  if (document.hidden) return;
+  source = new EventSource(part.dataset.live);
+  source.onmessage = (event) => {
     // Whoever is about to press a button in it finds it where it was.
     if (!part.contains(document.activeElement) && !part.matches(":hover")) {
       part.innerHTML = event.data;
       document.dispatchEvent(new Event("drawn"));
     }
-  });
-  window.addEventListener("pagehide", () => source.close());
+  };
+  source.onerror = ({ target }) => {
+    if (target === source && target.readyState === EventSource.CLOSED) setTimeout(askAgain, REFUSED);
+  };
+};
+// A browser does so by itself after a break, but never after a refusal. Asked for no page's events, the gateway answers
+// at once, and leads whoever's session has ended to the sign-in.
+const askAgain = async () => {
+  const answer = await fetch(part.dataset.live.split("?")[0], { redirect: "manual" }).catch(() => null);
+  if (answer?.type === "opaqueredirect") location.reload();
+  else follow();
+};
+if (part) {
+  addEventListener("pageshow", follow);
+  addEventListener("pagehide", () => source?.close());
+  document.addEventListener("visibilitychange", follow);
 }
 
 // A command line's code stands behind # in the address: it is taken out of it, and posted.

@@ -14,7 +14,7 @@ from gateway.pages import render as module
 from gateway.pages.render import render
 from tests.control.console.scenes import LEFT_OUT, SCENES, entrance, sign_in
 from tests.control.console.showing import Shown, showing
-from tests.control.desk import APP, START
+from tests.control.desk import ADMIN, APP, START
 from tests.e2e.conftest import browser
 from tests.pages.__main__ import SCREENS
 from tests.pages.test_in_a_browser import findings, fits, out_of_reach
@@ -203,6 +203,66 @@ def test_a_page_that_is_open_is_kept_up_to_date(browser: Browser, shown: Shown) 
     page.get_by_role("button", name="Copy").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert page.get_by_label("Address", exact=True).input_value() == page.evaluate("navigator.clipboard.readText()")
+    context.close()
+
+
+def test_a_page_that_nobody_sees_hears_nothing(browser: Browser, shown: Shown) -> None:
+    """A browser that has six connections to one host would show no seventh page; seen again, it is up to date again."""
+    context = browser.new_context()
+    page = sign_in(context, shown)
+    page.goto(shown.url + "transfers")
+    page.evaluate("Object.defineProperty(document, 'hidden', { get: () => window.unseen })")
+    turn = "unseen => { window.unseen = unseen; document.dispatchEvent(new Event('visibilitychange')); }"
+    with page.expect_event("requestfailed", lambda one: "live?page" in one.url):
+        page.evaluate(turn, True)
+    with page.expect_request("**/live?page=*"):
+        page.evaluate(turn, False)
+    context.close()
+
+
+def test_a_page_whose_events_are_refused_asks_again(browser: Browser, shown: Shown) -> None:
+    """The sixth page of a visitor, or one whose proxy had no gateway for a moment: it does not stand still for good."""
+    context = browser.new_context()
+    page = sign_in(context, shown)
+    page.clock.install()
+    page.route("**/live?page=*", lambda route: route.fulfill(status=429), times=1)
+    page.goto(shown.url + "transfers")
+    shown.transfers.append(Transfer("r6", "admin:ops", "link:l_6", "GetObject", "reports", "again.pdf", "", START, 1))
+    page.wait_for_timeout(100)
+    expect(page.get_by_text("again.pdf")).to_have_count(0)
+    page.clock.fast_forward(31_000)
+    expect(page.get_by_text("again.pdf")).to_have_count(1, timeout=10_000)
+    context.close()
+
+
+def test_a_page_whose_session_ended_asks_to_sign_in(browser: Browser, shown: Shown) -> None:
+    """It does not go on showing what was; and who signs in is there again."""
+    context = browser.new_context()
+    page = sign_in(context, shown)
+    page.clock.install()
+    page.route("**/live?page=*", lambda route: route.fulfill(status=429))
+    page.goto(shown.url + "transfers")
+    page.wait_for_timeout(100)
+    context.clear_cookies()
+    page.clock.fast_forward(31_000)
+    expect(page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
+    page.get_by_label("Token of an admin or of an app").fill(ADMIN)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Transfers")).to_be_visible()
+    context.close()
+
+
+def test_a_chart_is_read_where_colours_are_the_visitors(browser: Browser, shown: Shown) -> None:
+    """What its colours mean stands beside it, in the same two, where backgrounds are another's or not printed."""
+    context = browser.new_context(forced_colors="active")
+    page = sign_in(context, shown)
+    page.goto(f"{shown.url}links/{shown.link}")
+    for which in ("first", "second"):
+        fill = page.locator(f"rect.{which}").first.evaluate("one => getComputedStyle(one).fill")
+        key = page.locator(f".key.{which}")
+        assert [fill, "exact"] == key.evaluate(
+            "one => [getComputedStyle(one).backgroundColor, getComputedStyle(one).printColorAdjust]"
+        )
     context.close()
 
 
