@@ -57,6 +57,7 @@ _STEPS: Final[Mapping[str, tuple[Reason, ...]]] = MappingProxyType(
         "later_or_ask": (Reason.NOT_YET_VALID, Reason.SUSPENDED, Reason.AWAITING_APPROVAL, Reason.BACKEND_DRAINED),
         "ask_for_access": (
             Reason.NOT_ALLOWED,
+            Reason.METHOD_NOT_ALLOWED,
             Reason.DENIED_BY_RULE,
             Reason.DENIED_BY_SESSION,
             Reason.PEER_NOT_ALLOWED,
@@ -111,7 +112,6 @@ _STEPS: Final[Mapping[str, tuple[Reason, ...]]] = MappingProxyType(
             Reason.BAD_RETURN_ADDRESS,
             Reason.BAD_ARGUMENT,
             Reason.BAD_RANGE,
-            Reason.METHOD_NOT_ALLOWED,
             Reason.PRECONDITION_FAILED,
             Reason.UNREAD_BODY,
             Reason.MALFORMED_FORM,

@@ -17,6 +17,7 @@ from tests.e2e.cutting import CuttingProxy
 from tests.e2e.firefox import Firefox
 from tests.e2e.narrow import NarrowProxy
 from tests.e2e.place import Place, digest, noise
+from tests.e2e.webkit import Webkit
 
 pytestmark = pytest.mark.browser
 
@@ -356,22 +357,24 @@ def test_a_file_that_changed_meanwhile_is_named(weed: Place, browser: Browser, t
     assert [] == complaints
 
 
-def test_another_browser_sends_files_too(weed: Place, fox: Firefox) -> None:
-    """Firefox: a small file, and a large one by several connections where each is slow."""
+@pytest.mark.parametrize("engine", ["fox", "kit"], ids=["Firefox", "WebKit"])
+def test_other_browsers_send_files_too(weed: Place, request: pytest.FixtureRequest, engine: str) -> None:
+    """A small file, and a large one by several connections where each is slow."""
+    other: Firefox | Webkit = request.getfixturevalue(engine)
     files = [("small.txt", 1000, 1), ("large.bin", 56_000_000, 2)]
-    link = weed.link(prefix="fox/", actions=["write"])
+    link = weed.link(prefix=f"{engine}/", actions=["write"])
     with NarrowProxy(int(weed.gateway.data.rpartition(":")[2]), each=4e6) as network:
-        fox.open(link.url.replace(weed.gateway.data, f"http://127.0.0.1:{network.port}"))
-        fox.evaluate(_CHOOSE.replace("FILES", json.dumps(files)))
+        other.open(link.url.replace(weed.gateway.data, f"http://127.0.0.1:{network.port}"))
+        other.evaluate(_CHOOSE.replace("FILES", json.dumps(files)))
         end = time.monotonic() + 60
-        while fox.evaluate("document.querySelector('#send').dataset.left") != "0":
-            assert time.monotonic() < end, fox.evaluate("document.querySelector('#send').innerText")
+        while other.evaluate("document.querySelector('#send').dataset.left") != "0":
+            assert time.monotonic() < end, other.evaluate("document.querySelector('#send').innerText")
             time.sleep(0.2)
-        assert 0 == fox.evaluate("document.querySelectorAll('#send .bad').length")
+        assert 0 == other.evaluate("document.querySelectorAll('#send .bad').length")
         assert 3 <= sum(one > _MIB for one in network.carried)
     for name, size, seed in files:
         body = bytes((at * 31 + seed) % 251 for at in range(251)) * (size // 251 + 1)
-        assert body[:size] == weed.stored(f"fox/{name}"), name
+        assert body[:size] == weed.stored(f"{engine}/{name}"), name
 
 
 @pytest.mark.slow

@@ -125,9 +125,10 @@ def read(fields: Sequence[Field], form: Form) -> dict[str, Any]:
     return {field.name: value for field, value in found if value is not None and value is not field.set}
 
 
-def defaults(fields: Sequence[Field]) -> dict[str, Any]:
-    """What a form shows that makes something."""
-    return {field.name: True for field in fields if field.set} | {"actions": ["read"]}
+def defaults(fields: Sequence[Field], place: str) -> dict[str, Any]:
+    """What a form shows that makes a link; one to a folder lists it, too, or its own address would show nothing."""
+    actions = ["read", "list"] if "prefix" in read_place(place) else ["read"]
+    return {field.name: True for field in fields if field.set} | {"actions": actions}
 
 
 def typed(fields: Sequence[Field], form: Form) -> dict[str, Any]:

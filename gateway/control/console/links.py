@@ -94,7 +94,7 @@ async def _detail(visit: Visit, status: int = 200, wrong: str = "") -> Reply:
 
 async def ask_for_link(visit: Visit) -> Reply:
     asked = visit.query.given("place", "owner", "label")
-    return grants.ask_for_new(visit, _LINKS, forms.defaults(_LINKS.new) | asked)
+    return grants.ask_for_new(visit, _LINKS, forms.defaults(_LINKS.new, asked.get("place", "")) | asked)
 
 
 async def make_link(visit: Visit) -> Reply:

@@ -86,3 +86,14 @@ if (sending) {
     form.submit();
   });
 }
+
+// A link to a folder lists it, unless one chooses otherwise: else who opens it finds nothing there.
+const making = document.querySelector("form[action$='links/new']");
+if (making) {
+  const list = making.querySelector("[name=actions][value=list]");
+  let chosen = false;
+  making.addEventListener("input", ({ target }) => {
+    chosen ||= target === list;
+    if (target.name === "place" && !chosen) list.checked = target.value.endsWith("/");
+  });
+}

@@ -60,7 +60,7 @@ def test_a_box_that_stands_for_a_default_is_sent_when_it_is_not_ticked() -> None
     fields = (forms.Field("credentials", "flag", set=True), forms.Field("once", "flag"))
     assert {"credentials": False} == forms.read(fields, said())
     assert {"once": True} == forms.read(fields, said(("credentials", "yes"), ("once", "yes")))
-    assert {"credentials": True, "actions": ["read"]} == forms.defaults(fields)
+    assert {"credentials": True, "actions": ["read"]} == forms.defaults(fields, "reports/a.pdf")
 
 
 def test_people_are_lines() -> None:

@@ -266,6 +266,21 @@ def test_a_chart_is_read_where_colours_are_the_visitors(browser: Browser, shown:
     context.close()
 
 
+def test_a_link_to_a_folder_that_is_typed_lists_it(browser: Browser, shown: Shown) -> None:
+    """The box is ticked with the slash at the end, and stands as it is once it was chosen by hand."""
+    context = browser.new_context()
+    page = sign_in(context, shown)
+    page.goto(shown.url + "links/new")
+    place, box = page.get_by_label("Place", exact=True), page.get_by_label("list", exact=True)
+    for text, ticked in (("reports/2027/", True), ("reports/2027/a.pdf", False), ("reports/", True)):
+        place.fill(text)
+        assert ticked is box.is_checked(), text
+    box.uncheck()
+    place.fill("reports/2028/")
+    assert not box.is_checked()
+    context.close()
+
+
 def test_what_is_anothers_is_not_there(browser: Browser, shown: Shown) -> None:
     """Two tenants: neither in a list, nor by an address, nor in the menu."""
     context = browser.new_context()

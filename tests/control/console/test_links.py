@@ -77,6 +77,16 @@ async def test_a_folder_is_a_place_that_ends_with_a_slash(seat: Seat) -> None:
     assert [("", None), ("2027/", None)] == [(link["prefix"], link["key"]) for link in await made_links(seat)]
 
 
+@pytest.mark.parametrize(
+    ("place", "ticked"), [("reports/", ["read", "list"]), ("reports/a.pdf", ["read"]), ("", ["read"])]
+)
+async def test_a_link_to_a_folder_lists_it(seat: Seat, place: str, ticked: list[str]) -> None:
+    """Unless one chooses otherwise: without, who opens it finds nothing at its address. One file has no list."""
+    await seat.sign_in()
+    page = await seat.get(f"links/new?place={place}")
+    assert ticked == re.findall(r'name="actions" value="(\w+)" checked', page.text)
+
+
 async def test_what_is_wrong_is_said_at_its_field(seat: Seat) -> None:
     """With all that was typed still there; the password is asked for again; and policy's objections one by one."""
     await seat.sign_in()
