@@ -73,9 +73,10 @@ _BARE: Final = "default-src 'none'; sandbox"
 _SHOWN: Final = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; sandbox"
 # A player and a PDF viewer are programs of the browser's own. WebKit (Safari) runs them as parts of the page, and in a
 # sandbox not at all: no button does anything, and a PDF stays blank. In the sandbox's opaque origin a player's ranges
-# would be another origin's, too. No script of the file's may run here either: it has no source that is allowed.
+# would be another origin's, too. Older Safaris ask whether the PDF may be an object. No script of the file's may run
+# here either: none has a source that is allowed.
 _VIEWED: Final = (
-    "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; "
+    "default-src 'none'; img-src 'self'; media-src 'self'; object-src 'self'; style-src 'unsafe-inline'; "
     "form-action 'none'; base-uri 'none'"
 )
 
