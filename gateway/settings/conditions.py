@@ -42,6 +42,12 @@ those of a user, or of the user who owns a link."""
 
 _MAX_LENGTH: Final = 4096
 _POSITION: Final = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
+_NEVER_MEANT: Final = {
+    "regular expression": "has an invalid regular expression",
+    "timezone": "names a time zone that this host does not know: write one like Europe/Berlin",
+}
+"""Of the errors of an evaluation, those that no values can mend, by a word in them."""
+
 _PROBE: Final[Mapping[str, Any]] = dict.fromkeys(VARIABLES, "x") | {
     "size": 1,
     "now": datetime(2030, 1, 1, tzinfo=UTC),
@@ -85,8 +91,10 @@ def compile_condition(text: str) -> CelCondition | ConditionFault:
     if kind != "BOOL":
         return ConditionFault(f"must be true or false, but it is of type {kind.lower()}")
     probed = expression.eval(data=_PROBE)
-    if probed.type().name() == "ERROR" and "regular expression" in str(probed.value()):
-        return ConditionFault("has an invalid regular expression")
+    said = str(probed.value()) if probed.type().name() == "ERROR" else ""
+    for word, fault in _NEVER_MEANT.items():
+        if word in said:
+            return ConditionFault(fault)
     return CelCondition(text, expression)
 
 

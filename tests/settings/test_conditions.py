@@ -70,6 +70,7 @@ def fault(text: str) -> ConditionFault:
         ("size == 0", True),
         ('now > timestamp("2031-01-01T00:00:00Z")', True),
         ("now.getHours() == 22 && now.getDayOfWeek() == 6", True),
+        ('now.getHours("Europe/Berlin") == now.getHours()', False),
         ("false", False),
         ('key in ["a", "b"]', False),
         ("size > 0 || true", True),
@@ -165,6 +166,10 @@ def test_a_condition_that_fails_never_allows_and_always_denies(effect: Effect, t
         ("size", ConditionFault("must be true or false, but it is of type int")),
         ("dyn(true)", ConditionFault("must be true or false, but it is of type dyn")),
         ('key.matches("[")', ConditionFault("has an invalid regular expression")),
+        (
+            'now.getHours("Europe/Berlln") >= 18',
+            ConditionFault("names a time zone that this host does not know: write one like Europe/Berlin"),
+        ),
         ("true " + "|| true " * 1000, ConditionFault("is longer than 4096 characters")),
     ],
 )
