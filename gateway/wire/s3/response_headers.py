@@ -97,8 +97,9 @@ def response_headers(
         shown.pop("content-range", None)
     guards = [_NOSNIFF]
     reading = request.operation in _READS and answer.status < 300
-    if reading:
+    if reading or answer.status == 304:
         guards.append(_VARY)
+    if reading:
         if request.auth.query:
             shown.setdefault("cache-control", "private")
         for parameter, name in RESPONSE_OVERRIDES.items():
