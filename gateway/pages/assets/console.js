@@ -66,6 +66,7 @@ if (sending) {
       return;
     }
     event.preventDefault();
+    const receipt = open("", "_blank"); // at the press of the button: WebKit opens none later
     const place = sending.elements.place;
     if (place.value.endsWith("/")) {
       place.value += chosen.files[0].name;
@@ -73,6 +74,7 @@ if (sending) {
     const body = new URLSearchParams(new FormData(sending));
     const answer = await fetch(sending.action, { method: "POST", body }).catch(() => null);
     if (!answer || !answer.ok) {
+      receipt?.close();
       sending.submit(); // whose answer says what is wrong
       return;
     }
@@ -83,6 +85,7 @@ if (sending) {
     offerCopies();
     const form = document.querySelector("form[enctype]");
     form.querySelector("[type=file]").files = chosen.files;
+    if (receipt) form.target = receipt.name = "receipt";
     form.submit();
   });
 }

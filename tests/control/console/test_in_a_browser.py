@@ -188,6 +188,20 @@ def test_a_file_is_sent_and_shared_in_one_step(browser: Browser, shown: Shown, p
     context.close()
 
 
+def test_a_file_that_is_not_to_be_shared_is_not_sent(browser: Browser, shown: Shown) -> None:
+    """The page says why, and the window is gone that was opened for a receipt when the button was pressed."""
+    context = browser.new_context()
+    page = sign_in(context, shown)
+    page.goto(shown.url + "send")
+    page.get_by_label("Place", exact=True).fill("reports/payroll/")
+    page.get_by_label("File", exact=True).set_input_files({"name": "a", "mimeType": "text/plain", "buffer": b"x"})
+    with context.expect_page() as opened:
+        page.get_by_role("button", name="Next").click()
+    expect(page.get_by_text("nobody touches payroll").first).to_be_visible()
+    assert opened.value.is_closed()
+    context.close()
+
+
 def test_a_page_that_is_open_is_kept_up_to_date(browser: Browser, shown: Shown) -> None:
     """By the one module; what one copies is what one sees."""
     context = browser.new_context()
