@@ -9,7 +9,8 @@ const follow = () => {
   source = new EventSource(part.dataset.live);
   source.onmessage = (event) => {
     // Whoever is about to press a button in it finds it where it was.
-    if (!part.contains(document.activeElement) && !part.matches(":hover")) {
+    const aimed = part.contains(document.activeElement) || part.matches(":hover");
+    if (!aimed || !part.querySelector("button")) {
       part.innerHTML = event.data;
       document.dispatchEvent(new Event("drawn"));
     }

@@ -220,6 +220,25 @@ def test_a_page_that_is_open_is_kept_up_to_date(browser: Browser, shown: Shown) 
     context.close()
 
 
+@pytest.mark.parametrize(("place", "drawn"), [("", 1), ("transfers", 0)])
+def test_nothing_moves_below_who_aims_at_a_button(browser: Browser, shown: Shown, place: str, drawn: int) -> None:
+    """A list with buttons stands while one points at it; what has none goes on, wherever the mouse rests."""
+    context = browser.new_context()
+    page = sign_in(context, shown)
+    shown.transfers.append(Transfer("r8", "admin:ops", "link:l_8", "GetObject", "reports", "eight", "", START, 1))
+    page.route("**/live?page=*", lambda route: route.abort())
+    page.goto(shown.url + place)
+    page.locator("[data-live]").hover()
+    new = {"content_type": "text/event-stream", "body": "data: <p>drawn anew</p>\n\n"}
+    page.unroute_all()
+    page.route("**/live?page=*", lambda route: route.fulfill(**new))
+    with page.expect_event("requestfinished", lambda one: "live?page" in one.url):
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.wait_for_timeout(200)
+    expect(page.get_by_text("drawn anew")).to_have_count(drawn)
+    context.close()
+
+
 def test_a_page_that_nobody_sees_hears_nothing(browser: Browser, shown: Shown) -> None:
     """A browser that has six connections to one host would show no seventh page; seen again, it is up to date again."""
     context = browser.new_context()
