@@ -318,6 +318,16 @@ def test_no_pattern_repeats_a_group_possessively() -> None:
     assert not any(_POSSESSIVE_GROUP.search(text) for text in (r"[ab]*+", r"\d++", r"(a)+", r"\)++"))
 
 
+_ANYTHING_REPEATED = re.compile(r"(?<!\\)\.[*+][^()]*\)(?:[*+]|\{\d*,)")
+
+
+def test_no_pattern_repeats_what_is_anything() -> None:
+    """What may end in many places, again and again, has a way for each choice of them: a KiB is never done with."""
+    assert [] == [_name(path) for path in _SOURCES if _ANYTHING_REPEATED.search(path.read_text())]
+    assert all(_ANYTHING_REPEATED.search(text) for text in (r"(?:<!--.*?-->\s*|<a[^>]*>)*", r"(a.+)+", r"(.*){2,}"))
+    assert not any(_ANYTHING_REPEATED.search(text) for text in (r"(?:[^-]|-(?!->))*", r"(.*)", r"(?:a\.)*", r"(.*)x*"))
+
+
 def test_every_declared_dependency_is_imported() -> None:
     """What nothing uses is in no lock, no image and no bill of materials."""
     project = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]

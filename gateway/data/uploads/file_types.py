@@ -35,7 +35,8 @@ _ACTIVE: Final = ("text/html", "text/xml")
 _MARKUP: Final = (
     (re.compile(rb"<!doctype html|<(?:html|head|body|script|iframe|h1|div|table|p|a|style|title)[\s>]"), "text/html"),
     (
-        re.compile(rb"(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*|<!doctype svg[^>]*>\s*)*<svg[\s>]", re.DOTALL),
+        # A comment ends where it first can, in one way alone: else as many comments as fit have a way for each subset.
+        re.compile(rb"(?:<\?xml[^>]*>\s*)?(?:<!--(?:[^-]|-(?!->))*-->\s*|<!doctype svg[^>]*>\s*)*<svg[\s>]"),
         "image/svg+xml",
     ),
     (re.compile(rb"<\?xml[\s?]"), "text/xml"),
@@ -50,6 +51,13 @@ _PACKAGES: Final = {
     b"docProps/": ("wordprocessingml.document", "spreadsheetml.sheet", "presentationml.presentation"),
 }
 """What office documents begin with. Which of them it is stands behind the first KiB in most."""
+
+_CONTAINER: Final = re.compile(
+    r"application/(?:vnd\.(?:oasis\.opendocument|sun\.xml)\.[a-z.-]{1,60}|[a-z0-9.-]{1,60}\+zip"
+    r"|x-krita|vnd\.adobe\.indesign-idml-package|vnd\.recordare\.musicxml)",
+    re.ASCII,
+)
+"""Types of files that are archives and say within what they are. Of any other an archive is none, whatever it says."""
 
 _OLD_OFFICE: Final = ("application/msword", "application/vnd.ms-excel", "application/vnd.ms-powerpoint")
 _COMPOUND: Final = bytes.fromhex("d0cf11e0a1b11ae1")
@@ -76,8 +84,8 @@ def _read_zip(head: bytes) -> tuple[str, ...]:
     size = int.from_bytes(head[26:28], "little")
     name, extra = head[30 : 30 + size], int.from_bytes(head[28:30], "little")
     if name == b"mimetype":  # by which OpenDocument and EPUB say what they are, uncompressed
-        kept = head[30 + size + extra :][: int.from_bytes(head[18:22], "little")]
-        return kept.decode("latin-1"), "application/zip"
+        kept = head[30 + size + extra :][: int.from_bytes(head[18:22], "little")].decode("latin-1").strip()
+        return (kept, "application/zip") if _CONTAINER.fullmatch(kept) else ("application/zip",)
     for start, kinds in _PACKAGES.items():
         if name.startswith(start):
             return (*(_OFFICE + kind for kind in kinds), "application/zip")

@@ -61,6 +61,7 @@ SAMPLES = {
     OFFICE + "spreadsheetml.sheet": zipped("_rels/.rels", "xl/workbook.xml"),
     "application/vnd.oasis.opendocument.text": zipped("mimetype", said="application/vnd.oasis.opendocument.text"),
     "application/epub+zip": zipped("mimetype", said="application/epub+zip"),
+    "application/vnd.etsi.asic-e+zip": zipped("mimetype", said="application/vnd.etsi.asic-e+zip"),
     "application/msword": bytes.fromhex("d0cf11e0a1b11ae1") + ZEROS,
     "application/gzip": gzip.compress(b"x"),
     "application/x-7z-compressed": b"7z\xbc\xaf\x27\x1c" + ZEROS,
@@ -108,6 +109,20 @@ def test_words_are_text(text: bytes) -> None:
     """Also those that begin like something else, and those of which the first KiB ends within a letter."""
     check_bytes(("text/plain",), text)
     assert not allows_type(("image/*",), read_types(text[:HEAD_BYTES])[0])
+
+
+@pytest.mark.parametrize("said", ["image/png", "application/pdf", "video/mp4", "text/plain", "image/png\n+zip", ""])
+def test_an_archive_is_no_other_file_whatever_it_says(said: str) -> None:
+    """What it says within counts among the types that archives have."""
+    assert ("application/zip",) == read_types(zipped("mimetype", "setup.exe", said=said)[:HEAD_BYTES])
+
+
+@pytest.mark.parametrize("piece", [b"<!---->", b"<!-- - -> -->\n", b"<!--", b"<!doctype svg>", b"<?xml "])
+def test_no_beginning_is_read_again_and_again(piece: bytes) -> None:
+    """Comments have one way to be read, and not one for each set of them: else a KiB would never be done with."""
+    head = piece * (HEAD_BYTES // len(piece))
+    assert "image/svg+xml" not in read_types(head)
+    assert ("image/svg+xml",) == read_types(b"<!---->" * 100 + b"<svg>")
 
 
 @given(st.binary(max_size=1100))
