@@ -10,6 +10,7 @@ domains are refused.
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import field
 from enum import StrEnum
 from typing import Final
@@ -66,7 +67,7 @@ def parse_domain(text: str) -> str:
             )
         )
     try:
-        domain = text.encode("idna").decode().lower() if not text.isascii() else text.lower()
+        domain = text.lower() if text.isascii() else _to_ascii(text)
     except UnicodeError:
         domain = ""
     labels = domain.split(".")
@@ -76,6 +77,14 @@ def parse_domain(text: str) -> str:
             phrase("domain_form", "{text} is no domain of mail addresses: write one like acme.example", text=_cut(text))
         )
     return domain
+
+
+def _to_ascii(text: str) -> str:
+    """The ASCII form of a domain, "" for what is too long to be one: the library takes some microseconds for each
+    letter, and makes 18 of one that stands for a whole phrase. Raises UnicodeError."""
+    if len(text) > _LONGEST_DOMAIN or len(unicodedata.normalize("NFKC", text)) > _LONGEST_DOMAIN:
+        return ""
+    return text.encode("idna").decode().lower()
 
 
 def parse_address(text: str) -> str:

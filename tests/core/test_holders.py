@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from gateway.core.holders import Claim, Holder, Holders, ProvedBy, make_key, parse_address, parse_domain
@@ -64,6 +66,22 @@ def test_a_fault_does_not_repeat_a_long_text() -> None:
     with pytest.raises(ValueError, match="write") as caught:
         parse_address("x" * 100_000)
     assert 300 > len(str(caught.value))
+
+
+@pytest.mark.parametrize("domain", ["\ufdfa" * 20_000, "ü" * 60_000, "ü." * 30_000, "\u0300" * 60_000])
+def test_no_text_that_is_too_long_for_a_domain_is_converted(domain: str) -> None:
+    """Anybody may send one who has a link for certain people, and everybody else would wait for seconds."""
+    began = time.process_time()
+    with pytest.raises(ValueError, match="no domain"):
+        parse_address(f"ann@{domain}.example")
+    assert 0.1 > time.process_time() - began
+
+
+def test_a_long_domain_in_letters_of_its_own_is_one() -> None:
+    """What is bounded is what no domain could be."""
+    label = "ü" * 40
+    expected = ".".join([label.encode("idna").decode()] * 4)
+    assert f"ann@{expected}.de" == parse_address(f"ann@{'.'.join([label] * 4)}.de")
 
 
 def test_a_domain_is_read_as_that_of_an_address() -> None:
