@@ -4,7 +4,8 @@ Refuses to own how a token is verified (an injected verifier), how a key is prov
 keys are made (`gateway.control.usecases.keys`) and how answers are written (`gateway.control.sts_answers`).
 
 Laws: a role is taken by those whom the settings name for it, and by nobody else. A key that is less than its app makes
-no session. A policy that is not understood makes none either, and a field that would narrow is never ignored.
+no session, nor does one that comes from many others. A policy that is not understood makes none either, and a field
+that would narrow is never ignored.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from gateway.core.request import RawRequest
 from gateway.core.session_policy import SessionPolicy
 from gateway.core.session_policy_text import LONGEST_POLICY, read_session_policy
 from gateway.core.session_role import app_for
-from gateway.core.source import Session, from_identity
+from gateway.core.source import Session, from_identity, holders_of
 from gateway.wire.replies import Reply
 
 _ROLE: Final = re.compile(r"arn:[a-z-]+:iam::\d{0,12}:role/(?:[\w+=,.@-]+/)*([\w+=,.@-]{1,64})", re.ASCII)
@@ -39,6 +40,10 @@ _LONGEST_TOKEN: Final = 20_000
 
 _ROLE_SECONDS: Final = 3600.0
 """What AssumeRole gives unless asked, and the most that a session gets which is taken with another session."""
+
+_MOST_BEHIND: Final = 8
+"""How many keys a session may have come from, one behind the other. A role that its own app may take would make chains
+without end, and each use of a session asks about every key behind it."""
 
 _USER_SECONDS: Final = 43200.0
 _LONGEST_USER: Final = 129600.0
@@ -168,6 +173,7 @@ _ACTS: Final[Mapping[str, Callable[[Api, Call[None, Form | None], Form], Awaitab
 )
 _ELSEWHERE: Final = Fault(403, "AccessDenied", "sessions like this are made by the central gateway: ask that one")
 _NARROWED: Final = Fault(403, "AccessDenied", "a key that may do less than its app makes no sessions")
+_TOO_FAR: Final = Fault(403, "AccessDenied", f"sessions come from at most {_MOST_BEHIND} keys, one behind the other")
 
 
 async def _prove(api: Api, call: Call[None, Form | None], form: Form) -> Grant | Fault:
@@ -197,6 +203,8 @@ async def _prove_maker(api: Api, call: Call[None, Form | None], form: Form) -> G
         return holder
     if not stands_for_owner(holder):
         return _NARROWED
+    if len(holders_of(holder.source)) >= _MOST_BEHIND:
+        return _TOO_FAR
     return _ELSEWHERE if api.deps.stores.issuer is not None else holder
 
 

@@ -19,7 +19,7 @@ from gateway.core.grant import Grant
 from gateway.core.issued import IssuedKey
 from gateway.core.pattern import NamePattern
 from gateway.core.session_role import SessionRole
-from gateway.core.source import session_of
+from gateway.core.source import holders_of, session_of
 from gateway.core.token import hash_secret
 from tests.control.desk import Desk, serving, sign_control
 from tests.core.session_policy_documents import CATALOGS
@@ -30,6 +30,7 @@ POLICY = json.dumps({"Version": "2012-10-17", "Statement": _STATEMENT})
 ROLES = {
     "lake": SessionRole("billing", (NamePattern.parse("app:catalog"),), 7200.0),
     "other": SessionRole("signer", (NamePattern.parse("app:billing"),), 3600.0),
+    "own": SessionRole("catalog", (NamePattern.parse("app:*"),), 3600.0),
 }
 ADMIN = Principal("admin", "ops")
 
@@ -142,6 +143,18 @@ async def test_durations_are_the_roles(sts: Desk) -> None:
     assert "ValidationError" == await refused(
         sts, chained, "assume_role", RoleArn=other, RoleSessionName="etl", DurationSeconds=3601
     )
+
+
+async def test_sessions_come_from_few_keys_one_behind_the_other(sts: Desk) -> None:
+    """A role that its own app may take makes no chain without end, whose every use would cost the square of its length,
+    and whose length would end the search for keys without a source."""
+    own, key = "arn:aws:iam::000000000000:role/own", await key_of(sts)
+    for _ in range(8):
+        answer = await assume(sts, key, own)
+        key = issued(await grant_of(sts, answer), answer)
+    assert 8 == len(holders_of(key.grant.source))
+    assert "AccessDenied" == await refused(sts, key, "assume_role", RoleArn=own, RoleSessionName="etl")
+    assert "Arn" in await asyncio.to_thread(ask, sts, key, "get_caller_identity")
 
 
 async def test_a_session_ends_with_the_key_that_asked(sts: Desk) -> None:
