@@ -73,8 +73,8 @@ class DataSettings(Section):
     """Requests in work at once in one process; more are answered with 503. One app, link or client address has at
     most three quarters of them (the app of a trusted listener has all)."""
     connections_per_address: Count = 4096
-    """Open at once at one listener of one process by one client address, declared proxies excepted; at most three
-    quarters of the files that the process may have open. What is more is closed."""
+    """Open at once at one listener of one process by one client address or IPv6 /64, declared proxies excepted; at most
+    three quarters of the files that the process may have open. What is more is closed."""
     signatures: Annotated[tuple[Version, ...], Field(min_length=1)] = ("v2", "v4")
     """Which versions of signatures are believed. SigV2 is old and weak, and some programs know no other."""
     unsigned_content_type: UnsignedType = "accept"

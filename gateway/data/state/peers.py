@@ -3,9 +3,9 @@ the PROXY protocol.
 
 Refuses to own connections (`gateway.server`) and requests, whose share is `gateway.data.state.transfers`'.
 
-Laws: one address leaves room for others, however many connections it opens; a proxy that is declared stands for many
-and may open any number, as may whoever comes through a Unix socket. All together leave some descriptors to the rest of
-the process. What is refused here is counted each time, and logged once for each peer.
+Laws: one address, or one customer's network of IPv6, leaves room for others, however many connections it opens; a proxy
+that is declared stands for many and may open any number, as may whoever comes through a Unix socket. All together leave
+some descriptors to the rest of the process. What is refused here is counted each time, and logged once for each peer.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 
 import structlog
 
-from gateway.core.attempt import Address
+from gateway.core.attempt import Address, address_class
 from gateway.core.limits import share_of
 from gateway.splice.descriptors import MOST, is_kept
 from gateway.telemetry.metrics import Metrics
@@ -41,7 +41,7 @@ class Peers:
         self._trusted = trusted
         self._metrics = metrics
         self._shown = shown
-        self._open: dict[Address, int] = {}
+        self._open: dict[str, int] = {}
         self._logged: set[tuple[str, str]] = set()
 
     def enter(self, peer: Address | None, descriptor: int) -> bool:
@@ -53,25 +53,27 @@ class Peers:
             return False
         if peer is None:
             return True
-        held = self._open.get(peer, 0)
+        client = address_class(peer)
+        held = self._open.get(client, 0)
         most = min(self._most(), self._files)
         if held >= most and not self._trusted(peer):
             self._metrics.count_refused_connection("too_many")
             advice = "its further connections are closed: see data.connections_per_address, or trusted_proxies"
             self._warn("too many connections of one address", peer, advice)
             return False
-        self._open[peer] = held + 1
+        self._open[client] = held + 1
         return True
 
     def leave(self, peer: Address | None) -> None:
         """One of those that entered has ended."""
         if peer is None:
             return
-        left = self._open.get(peer, 0) - 1
+        client = address_class(peer)
+        left = self._open.get(client, 0) - 1
         if left > 0:
-            self._open[peer] = left
+            self._open[client] = left
         else:
-            self._open.pop(peer, None)
+            self._open.pop(client, None)
 
     def note_proxy_protocol(self, peer: Address | None, *, encrypted: bool = False) -> None:
         """A connection began with it, where no listener understands it: one with TLS does not learn whose it is."""

@@ -98,7 +98,21 @@ def test_no_address_has_all_files(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(6):
         peers.leave(HERE)
     assert peers.enter(HERE, 0)
-    assert {HERE: 1, THERE: 1} == peers._open
+    assert {str(HERE): 1, str(THERE): 1} == peers._open
+
+
+def test_a_customers_network_is_one_client() -> None:
+    """Who holds a /64 of IPv6 has as many addresses as they like, and one share; each of IPv4 has its own, in whatever
+    form a socket gives it, and so has the next network."""
+    peers = Peers(lambda: 2, lambda peer: False, Metrics())
+    mine = [ip_address(f"2001:db8::{number:x}") for number in range(1, 4)]
+    assert [True, True, False] == [peers.enter(peer, 0) for peer in mine]
+    others = ("2001:db8:0:1::1", "192.0.2.1", "192.0.2.2", "::ffff:192.0.2.2")
+    assert [True] * 4 == [peers.enter(ip_address(text), 0) for text in others]
+    peers.leave(mine[2])
+    assert peers.enter(mine[0], 0)
+    trusted = Peers(lambda: 2, lambda peer: peer in mine, Metrics())
+    assert [True] * 3 == [trusted.enter(peer, 0) for peer in mine]
 
 
 def test_the_last_descriptors_are_nobodys() -> None:
@@ -116,7 +130,7 @@ def test_the_last_descriptors_are_nobodys() -> None:
     assert ["file descriptors run out"] == [line["event"] for line in logs]
     page = metrics.render("")[1].decode()
     assert 'gateway_connections_refused_total{why="no_descriptors"} 3.0' in page
-    assert {HERE: 1} == peers._open
+    assert {str(HERE): 1} == peers._open
 
 
 @pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
