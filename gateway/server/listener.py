@@ -19,7 +19,7 @@ from gateway.core.attempt import Address
 from gateway.server.connection import Connection
 from gateway.server.head import KnownHeads
 from gateway.server.request import IncomingRequest
-from gateway.server.sending import bound_sending
+from gateway.server.sending import bound_sending, is_local
 from gateway.server.tls import ListenerContext
 from gateway.wire.http.date import http_date
 
@@ -186,6 +186,9 @@ class HttpServer:
     # -- what connections call
 
     def add_connection(self, connection: Connection) -> None:
+        if connection.peer is None and not is_local(connection.descriptor):
+            connection.abort()  # reset already: what it sent could still be read, and would be nobody's
+            return
         if self.peer_limit is not None and not self.peer_limit.enter(connection.peer, connection.descriptor):
             connection.abort()
             return

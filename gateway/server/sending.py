@@ -48,9 +48,19 @@ def bound_sending(listening: socket.socket) -> None:
 
 
 def peer_of(stream: asyncio.Transport) -> tuple[Address | None, tuple[str, str]]:
-    """The address of the other side and its texts; None on a Unix socket."""
+    """The address of the other side and its texts; None on a Unix socket, or where `is_local` says no: of what has
+    ended already."""
     name = stream.get_extra_info("peername")
     return _read_peer(name[0]) if isinstance(name, tuple) else (None, address_texts(None))
+
+
+def is_local(descriptor: int) -> bool:
+    """Whether this is a Unix socket, whose peer has no address."""
+    same = socket.socket(fileno=descriptor)
+    try:
+        return same.family == socket.AF_UNIX
+    finally:
+        same.detach()
 
 
 @lru_cache(4096)

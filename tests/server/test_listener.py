@@ -6,14 +6,17 @@ import asyncio
 import resource
 import socket
 import ssl
+import struct
 from contextlib import ExitStack
 from email.utils import parsedate_to_datetime
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
+from gateway.core.request import Action
 from gateway.server.listener import HttpServer
-from tests.data.harness import Rig, request
+from tests.data.harness import Rig, deny, policy, request, rule, running
 from tests.data.raw_client import RawClient
 from tests.data.scripted_store import Scripted
 
@@ -79,6 +82,30 @@ async def test_where_no_socket_can_be_had_is_no_place_to_listen(rig: Rig, host: 
                 await rig.server.listen(host, 0)
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, held)
+
+
+def _sent_and_left(port: int, text: bytes, *, reset: bool) -> None:
+    """All of it is there before the listener looks."""
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", int(reset), 0))
+        client.sendall(text)
+
+
+@pytest.mark.both_loops
+@pytest.mark.parametrize("reset", [True, False])
+async def test_nobody_is_without_an_address_by_leaving(*, reset: bool) -> None:
+    """Who resets a connection at once, whose address the kernel no longer tells then, is not taken for a Unix socket's
+    peer: rules against networks hold, and a record says who it was. Who just leaves is heard."""
+    async with running(policy(rule("everything"), deny("not from here", networks=(ip_network("127.0.0.0/8"),)))) as rig:
+        sent = request("PUT", f"/s/{await rig.link(prefix='', actions={Action.WRITE})}/a", body=b"hello")
+        _sent_and_left(rig.port, sent, reset=reset)
+        async with rig.client() as client:  # who comes after it
+            await client.send(sent)
+            assert 410 == (await client.answer()).status
+        await rig.settled()
+        assert {} == rig.store.objects
+        assert {"127.0.0.1"} == {record.peer for record in rig.records}
+        assert reset or 2 == len(rig.records)
 
 
 async def test_an_idle_connection_ends_with_the_listening(rig: Rig) -> None:
