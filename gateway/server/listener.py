@@ -17,6 +17,7 @@ from typing import Final, Protocol
 
 from gateway.core.attempt import Address
 from gateway.server.connection import Connection
+from gateway.server.handshakes import AT_ONCE, Handshakes
 from gateway.server.head import KnownHeads
 from gateway.server.request import IncomingRequest
 from gateway.server.sending import bound_sending, is_local
@@ -24,10 +25,6 @@ from gateway.server.tls import ListenerContext
 from gateway.wire.http.date import http_date
 
 _BACKLOG: Final = 1024
-_AT_ONCE: Final = 16
-"""Connections that asyncio's loop, which takes its argument `backlog` for that, accepts in one turn: it closes none
-before its end, and where descriptors run out meanwhile it goes on trying, and logs each try."""
-
 READ_SIZE: Final = 262144
 """Bytes of one read that a task waits for. The cost of a read is that of many bytes, so few large ones are cheaper."""
 
@@ -100,6 +97,7 @@ class HttpServer:
         """Each answer ends its connection, so that no client sends a request into one that is about to close."""
         self._connections: set[Connection] = set()
         self._sockets: list[asyncio.Server] = []
+        self._handshakes = Handshakes(self, self._enter, self._leave, head_seconds)
         self._tick = min(_LONGEST_TICK, head_seconds / 4)
         self._clock: asyncio.TimerHandle | None = None
         self._second = 0
@@ -113,32 +111,33 @@ class HttpServer:
     ) -> int:
         """Accept connections there, at `::` those of IPv4 too; returns the port. Raises OSError."""
         self._watch(tls)
-        make = partial(
-            self.loop.create_server,
-            self,
-            ssl=tls,
-            ssl_handshake_timeout=self._handshake(tls),
-            backlog=_AT_ONCE,
-            start_serving=False,
-        )
+        make = partial(self.loop.create_server, self, backlog=AT_ONCE, start_serving=False)
         if host == "::":
             server = await make(sock=_bind_both(port, reuse_port=bool(reuse_port)))
         else:
             server = await make(host, port, reuse_port=reuse_port, reuse_address=True)
-        self._sockets.append(server)
         if not server.sockets:  # the event loops pass over an address for which the system gives them no socket
             raise OSError("the system gives no socket for this address")
         for listening in server.sockets:
             bound_sending(listening)
+        given = int(server.sockets[0].getsockname()[1])
+        if tls is not None:
+            self._handshakes.accept_from(server, tls, _BACKLOG)
+            return given
+        self._sockets.append(server)
         await server.start_serving()
         _have_wait(server, _BACKLOG)
-        return int(server.sockets[0].getsockname()[1])
+        return given
 
     async def listen_on_path(self, path: str, tls: ssl.SSLContext | None = None) -> None:
         """Accept connections on a Unix socket. Raises OSError."""
         self._watch(tls)
         server = await self.loop.create_unix_server(
-            self, path, ssl=tls, ssl_handshake_timeout=self._handshake(tls), backlog=_AT_ONCE
+            self,
+            path,
+            ssl=tls,
+            ssl_handshake_timeout=None if tls is None else self.head_seconds,  # without TLS, the loop wants none
+            backlog=AT_ONCE,
         )
         _have_wait(server, _BACKLOG)
         self._sockets.append(server)
@@ -152,20 +151,18 @@ class HttpServer:
         if self.peer_limit is not None and data.startswith(_PROXY_PROTOCOL):
             self.peer_limit.note_proxy_protocol(None, encrypted=True)
 
-    def _handshake(self, tls: ssl.SSLContext | None) -> float | None:
-        """Seconds; without TLS the event loop wants none."""
-        return None if tls is None else self.head_seconds
-
     def stop_listening(self) -> None:
         """Accept nothing new, and end the connections that ask for nothing."""
         for server in self._sockets:
             server.close()
+        self._handshakes.stop()
         for connection in tuple(self._connections):
             connection.close_when_idle()
 
     async def close(self, seconds: float = 1.0) -> None:
         """End everything; answers in work get so many seconds to notice."""
         self.stop_listening()
+        await self._handshakes.close()
         tasks = [connection.task for connection in self._connections if connection.task is not None]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=seconds)
@@ -189,7 +186,7 @@ class HttpServer:
         if connection.peer is None and not is_local(connection.descriptor):
             connection.abort()  # reset already: what it sent could still be read, and would be nobody's
             return
-        if self.peer_limit is not None and not self.peer_limit.enter(connection.peer, connection.descriptor):
+        if not self._handshakes.take(connection) and not self._enter(connection.peer, connection.descriptor):
             connection.abort()
             return
         self._connections.add(connection)
@@ -199,8 +196,14 @@ class HttpServer:
     def remove_connection(self, connection: Connection) -> None:
         if connection in self._connections:
             self._connections.remove(connection)
-            if self.peer_limit is not None:
-                self.peer_limit.leave(connection.peer)
+            self._leave(connection.peer)
+
+    def _enter(self, peer: Address | None, descriptor: int) -> bool:
+        return self.peer_limit is None or self.peer_limit.enter(peer, descriptor)
+
+    def _leave(self, peer: Address | None) -> None:
+        if self.peer_limit is not None:
+            self.peer_limit.leave(peer)
 
     def note_malformed_head(self, connection: Connection, data: bytes, *, first: bool) -> None:
         """These bytes of a connection, maybe its first, were no request."""

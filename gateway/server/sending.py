@@ -50,7 +50,11 @@ def bound_sending(listening: socket.socket) -> None:
 def peer_of(stream: asyncio.Transport) -> tuple[Address | None, tuple[str, str]]:
     """The address of the other side and its texts; None on a Unix socket, or where `is_local` says no: of what has
     ended already."""
-    name = stream.get_extra_info("peername")
+    return named_peer(stream.get_extra_info("peername"))
+
+
+def named_peer(name: object) -> tuple[Address | None, tuple[str, str]]:
+    """The same, of the name that the kernel gives."""
     return _read_peer(name[0]) if isinstance(name, tuple) else (None, address_texts(None))
 
 

@@ -98,8 +98,10 @@ async def test_nobody_is_without_an_address_by_leaving(*, reset: bool) -> None:
     peer: rules against networks hold, and a record says who it was. Who just leaves is heard."""
     async with running(policy(rule("everything"), deny("not from here", networks=(ip_network("127.0.0.0/8"),)))) as rig:
         sent = request("PUT", f"/s/{await rig.link(prefix='', actions={Action.WRITE})}/a", body=b"hello")
-        _sent_and_left(rig.port, sent, reset=reset)
-        async with rig.client() as client:  # who comes after it
+        assert rig.server is not None
+        port = await rig.server.listen("127.0.0.1", 0)
+        _sent_and_left(port, sent, reset=reset)
+        async with RawClient(port, plain=True) as client:  # who comes after it
             await client.send(sent)
             assert 410 == (await client.answer()).status
         await rig.settled()

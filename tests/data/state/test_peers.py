@@ -57,6 +57,14 @@ async def answered(client: RawClient) -> int | None:
         return None
 
 
+async def answered_once(port: int) -> int | None:
+    """The same of a client that comes for this alone; over TLS, it may not even agree on that."""
+    with suppress(OSError):
+        async with RawClient(port) as client:
+            return await answered(client)
+    return None
+
+
 async def test_one_address_leaves_room_for_others(rig: Rig) -> None:
     """What is more than its share is closed, counted each time and logged once; when one ends the next may come."""
     async with listening(rig) as port, AsyncExitStack() as stack:
@@ -64,15 +72,15 @@ async def test_one_address_leaves_room_for_others(rig: Rig) -> None:
         assert [200] * 3 == [await answered(client) for client in clients]
         with capture_logs() as logs:
             for _ in range(2):
-                async with RawClient(port) as client:
-                    assert None is await answered(client)
+                assert None is await answered_once(port)
         (told,) = [line for line in logs if line["event"] == "too many connections of one address"]
         assert ("127.0.0.1", True) == (told["peer"], "trusted_proxies" in told["advice"])
         assert 2 == rig.metric("gateway_connections_refused_total", why="too_many")
         assert [200] * 3 == [await answered(client) for client in clients]
         await clients.pop().__aexit__(None, None, None)
-        async with RawClient(port) as client:
-            assert 200 == await answered(client)
+        async with asyncio.timeout(5):
+            while await answered_once(port) is None:  # it is let in once the end of the other is noticed
+                pass
 
 
 async def test_a_declared_proxy_has_any_number(rig: Rig) -> None:
