@@ -197,6 +197,7 @@ class _App:
             processes=self.processes,
             accept_redis_durability=wanted.accept_redis_durability,
             token=wanted.token.resolve() if wanted.token is not None else "",
+            ca_file=None if wanted.ca_file is None else str(wanted.ca_file),
             sealing_keys=[(one.id, one.key.resolve()) for one in wanted.sealing_keys],
         )
         stack.push_async_callback(state.close)

@@ -83,7 +83,16 @@ async def told_by_webhook(port: int, authority: Path) -> str:
     return caught.value.detail
 
 
-@pytest.mark.parametrize("told_by", [told_by_postgres, told_by_redis, told_by_store, told_by_issuer, told_by_webhook])
+async def told_by_central(port: int, authority: Path) -> str:
+    with pytest.raises(SettingsError) as caught:
+        await open_central(f"central+https://127.0.0.1:{port}", "token", ca_file=str(authority))
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "told_by",
+    [told_by_postgres, told_by_redis, told_by_store, told_by_issuer, told_by_webhook, told_by_central],
+)
 @pytest.mark.parametrize(
     ("begins", "ends", "reason"),
     [(-2 * _DAY, -_DAY, "certificate has expired"), (_DAY, 2 * _DAY, "certificate is not yet valid")],

@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -27,6 +25,7 @@ import structlog
 from gateway.certificate_fault import certificate_fault
 from gateway.core.identity import IdentityRules, Proved, User
 from gateway.core.reasons import DependencyDown
+from gateway.trust import trust
 
 if TYPE_CHECKING:
     from gateway.oidc.tokens import Keys
@@ -188,23 +187,13 @@ def _origin(url: str) -> tuple[str, str | None, int]:
     return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
 
 
-def _trust(ca_file: str | None) -> ssl.SSLContext:
-    """Whom to believe, as that is written now. Not on the loop: to read the system's takes tens of milliseconds."""
-    return _trusted(ca_file, 0 if ca_file is None else Path(ca_file).stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=8)
-def _trusted(ca_file: str | None, written: int) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=ca_file)
-
-
 async def ask_issuer(
     rules: IdentityRules, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None = None
 ) -> bytes:
     """What the issuer answers to a GET, or to a form. Raises OSError, ValueError: nothing, or no 200."""
     import aiohttp  # noqa: PLC0415 (as above)
 
-    context = await asyncio.to_thread(_trust, rules.ca_file)
+    context = await asyncio.to_thread(trust, rules.ca_file)  # not on the loop, as the system's take long
     timeout = aiohttp.ClientTimeout(total=_FETCH_SECONDS)
     method = "GET" if form is None else "POST"
     try:

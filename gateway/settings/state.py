@@ -15,7 +15,7 @@ from pydantic import Field, PlainValidator, StrictBool, ValidationInfo, WithJson
 from gateway.core.values import dataclass
 from gateway.schema.quantities import Duration, DurationOrNone
 from gateway.settings.entry import Section, written_as
-from gateway.settings.files import LaterFile
+from gateway.settings.files import Authorities, LaterFile
 from gateway.settings.secret import SecretReader, SecretRef, is_reference
 
 _ENGINES: Final = {
@@ -126,6 +126,8 @@ class StateSettings(Section):
     """Accounting records and audit events."""
     token: SecretRef | None = None
     """For `central+https://HOST`: the token that the central gateway has under `control: {sidecars: …}`."""
+    ca_file: Authorities | None = None
+    """The authorities that vouch for the central gateway, PEM; left out, the system's."""
     sealing_keys: tuple[SealingKey, ...] = ()
     """Keys that what is secret in a grant is stored under: the first one seals, all of them open.
 
@@ -149,6 +151,11 @@ class StateSettings(Section):
     def _require_consistent(self) -> StateSettings:
         if (self.grants.engine == "central") != (self.token is not None):
             raise ValueError("needs a token exactly when grants are a central gateway's: write token: env:NAME")
+        if self.ca_file is not None and self.grants.engine != "central":
+            raise ValueError(
+                "names a ca_file, and grants are no central gateway's: for Redis write ssl_ca_certs in the URL, for "
+                "PostgreSQL sslmode=verify-full and sslrootcert"
+            )
         if self.grants.engine == "central" and self.sealing_keys:
             raise ValueError("names sealing_keys, and grants are a central gateway's: it has the keys")
         keys = self.sealing_keys

@@ -14,9 +14,11 @@ the central gateway's.
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from base64 import b64decode
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, NoReturn
 from urllib.parse import quote, urlsplit
@@ -42,6 +44,7 @@ from gateway.core.units import instant
 from gateway.stores.engine import Engine
 from gateway.stores.memory import open_memory
 from gateway.stores.uses import count_each
+from gateway.trust import trust
 
 ANSWER_SECONDS: Final = 3.0
 """Longest wait for an answer, so that two fit into the age of a view."""
@@ -57,8 +60,11 @@ _REMEMBERED: Final = 10_000
 """Answers whose ids are known. Longer than any view may be old, at any rate at which one sidecar asks."""
 
 
-async def open_central(url: str, token: str, *, clock: Callable[[], float] = time.time) -> Engine:
-    """Follow the gateway at `url` (its control API); `token` is a sidecar's token there.
+async def open_central(
+    url: str, token: str, *, ca_file: str | None = None, clock: Callable[[], float] = time.time
+) -> Engine:
+    """Follow the gateway at `url` (its control API); `token` is a sidecar's token there. The authorities of `ca_file`
+    are believed, without one the system's.
 
     Raises:
         SettingsError: the URL or the token is wrong, or the gateway cannot be reached.
@@ -69,7 +75,7 @@ async def open_central(url: str, token: str, *, clock: Callable[[], float] = tim
         raise SettingsError("state: write central+https://HOST: grants and a token travel there.")
     if not token:
         raise SettingsError("state: a central gateway needs a token: write state: {grants: …, token: env:NAME}.")
-    client = CentralClient(address, token)
+    client = CentralClient(address, token, ca_file)
     feed = CentralFeed(client)
 
     async def probe() -> None:
@@ -96,11 +102,13 @@ async def open_central(url: str, token: str, *, clock: Callable[[], float] = tim
 class CentralClient:
     """One HTTP session with the central gateway, that the stores share."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, ca_file: str | None) -> None:
         self.hashes: LRUCache[str, SecretHash] = LRUCache(_FOUND)
         """Of the grants that were found, by their ids: by its hash a grant is named at the central gateway."""
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", "Cache-Control": "no-cache"}
         self._url = url
+        self._ca_file = ca_file
+        self._trusted: ssl.SSLContext | bool = True
         self._session: aiohttp.ClientSession | None = aiohttp.ClientSession(headers=headers)
         self._answered: LRUCache[str, None] = LRUCache(_REMEMBERED)
 
@@ -134,6 +142,7 @@ class CentralClient:
                     method,
                     self._url + path,
                     json=body,
+                    ssl=self._trust(),
                     allow_redirects=False,
                     timeout=aiohttp.ClientTimeout(total=None),
                 ) as answer:
@@ -150,6 +159,13 @@ class CentralClient:
             detail = f"the central gateway cannot be reached ({fault})"
             raise DependencyDown(dependency, detail) from failure
         return found
+
+    def _trust(self) -> ssl.SSLContext | bool:
+        """Whom to believe at the next connection; a file that cannot be read changes nothing."""
+        if self._ca_file is not None:
+            with suppress(OSError):
+                self._trusted = trust(self._ca_file)
+        return self._trusted
 
     def _require_new(self, dependency: Dependency, answer: aiohttp.ClientResponse) -> None:
         """The central gateway gives each answer an id: one that comes twice was kept by something on the way."""

@@ -71,6 +71,7 @@ async def open_state(
     processes: int = 1,
     accept_redis_durability: bool = False,
     token: str = "",
+    ca_file: str | None = None,
     sealing_keys: Sequence[tuple[int, str]] = (),
 ) -> State:
     """Open what the URLs name: `memory:`, `sqlite:///FILE`, `postgresql://…`, `redis://…`.
@@ -79,7 +80,8 @@ async def open_state(
     store. `sqlite:///gateway.db` is relative to the working directory, `sqlite:////var/lib/gateway.db` is absolute.
     `processes` is how many gateways on this host share the store: a single one counts SQLite's limits in memory,
     several share a file beside it. `accept_redis_durability` admits Redis for grants and revocations, although it may
-    lose acknowledged writes. `central+https://HOST` is another gateway's control API, where `token` is a sidecar's.
+    lose acknowledged writes. `central+https://HOST` is another gateway's control API, where `token` is a sidecar's and
+    `ca_file` says whom to believe.
     `sealing_keys` are numbers with keys: the first one seals what is secret in a grant, each of them opens it.
 
     Raises:
@@ -103,7 +105,7 @@ async def open_state(
         for url in (grants, limits or grants, records or grants):
             if url not in engines:
                 counts_only = url not in {grants, records or grants}
-                engines[url] = await open_engine(url, clock, token, processes, counts_only=counts_only)
+                engines[url] = await open_engine(url, clock, token, processes, counts_only=counts_only, ca_file=ca_file)
         main, counters, ledger = engines[grants], engines[limits or grants], engines[records or grants]
         sealed = await _seal(main, sealing_keys)
     except BaseException:
@@ -153,7 +155,9 @@ def _scheme(url: str) -> str:
     return scheme if _SCHEME.fullmatch(scheme) else ""
 
 
-async def open_engine(url: str, clock: Clock, token: str, processes: int, *, counts_only: bool) -> Engine:
+async def open_engine(
+    url: str, clock: Clock, token: str, processes: int, *, counts_only: bool, ca_file: str | None = None
+) -> Engine:
     """The engine of a URL. Each is imported when it is named, and no other: they are a good part of the start.
 
     Raises:
@@ -183,7 +187,7 @@ async def open_engine(url: str, clock: Clock, token: str, processes: int, *, cou
     if scheme in _CENTRAL:
         from gateway.stores.central import open_central
 
-        return await open_central(url, token, clock=clock)
+        return await open_central(url, token, ca_file=ca_file, clock=clock)
     # The URL itself stays out of the message: it may hold a password.
     raise SettingsError(
         f"state: {scheme or 'this'} is no known kind of store: write memory:, sqlite:///FILE, postgresql://… or redis://…"

@@ -360,7 +360,7 @@ async def test_authorities_are_read_beside_the_loop_and_again_when_they_change(t
         read.append(threading.current_thread().name)
         return usual(**options)
 
-    monkeypatch.setattr("gateway.oidc.issuers.ssl.create_default_context", noted)
+    monkeypatch.setattr("gateway.trust.ssl.create_default_context", noted)
     file, _ = certificate(tmp_path)
     rules = IdentityRules("https://127.0.0.1:9", "x", None, {}, ca_file=str(file))
     for seconds in (1, 1, 2):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.core.reasons import SettingsError
+from tests.servers.certificate import certificate
 from tests.settings.conftest import Folder
 
 REDIS = (
@@ -145,6 +146,16 @@ def test_a_central_gateway_with_its_token(folder: Folder) -> None:
     assert state.token is not None
     assert state.token.resolve() == "a-token-of-many-letters"
     assert "many-letters" not in repr(state)
+
+
+def test_a_central_gateway_has_authorities_of_its_own(folder: Folder) -> None:
+    """A file beside the settings, which is read; other stores name theirs in the URL."""
+    file, _ = certificate(folder.path)
+    text = "state: {grants: %s, token: env:SIDECAR, ca_file: tls.crt}"
+    state = folder.settings(text % "central+https://gateway.internal", SIDECAR="a-token-of-many-letters").state
+    assert file == state.ca_file
+    with pytest.raises(SettingsError, match="for Redis write ssl_ca_certs in the URL"):
+        folder.settings("state: {grants: sqlite:///gateway.db, ca_file: tls.crt}")
 
 
 LONG = "a sealing key of enough characters"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -37,6 +40,8 @@ from gateway.stores.sealed import SealedGrants, count_seals
 from gateway.telemetry.metrics import Metrics
 from tests.contract.sample import NOW, full_key, full_link, key, link
 from tests.control.desk import Desk, serving
+from tests.servers.certificate import certificate
+from tests.stores.cutting import wire_to
 
 TOKEN = "a-sidecars-token-of-many-letters"
 Placed = TypeVar("Placed", Grant, FeedEntry)
@@ -86,6 +91,32 @@ async def test_a_grant_is_resolved_whole(desk: Desk, sidecar: Engine, grant: Any
     )
     assert await sidecar.grants.find(stored.hash) == here(stored)
     assert await sidecar.grants.find(hash_secret("nobody's")) is None
+
+
+async def test_a_central_gateway_is_believed_by_the_authorities_of_a_file(desk: Desk, tmp_path: Path) -> None:
+    """As they are there at the next connection; a file that is away, or holds none, leaves what was read before."""
+    context, (cert, authority) = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), (tmp_path / "tls.crt", tmp_path / "ca.crt")
+
+    def renew() -> None:
+        context.load_cert_chain(*certificate(tmp_path))
+        authority.write_bytes(cert.read_bytes())
+
+    renew()
+    os.utime(authority, ns=(1, 1))  # two writes of a test may have one time
+    stored = await desk.state.grants.create(link())
+    async with wire_to(desk.url, context) as wire:
+        url = wire.url.replace("http:", "central+https:")
+        with pytest.raises(SettingsError, match="its certificate is not believed"):
+            await open_central(url, TOKEN)
+        sidecar = await open_central(url, TOKEN, ca_file=str(authority))
+        for change in (renew, authority.unlink, partial(authority.write_text, "nothing")):
+            change()
+            wire.cut()
+            wire.heal()
+            with suppress(DependencyDown):  # that a connection broke may be found out by its use
+                await sidecar.grants.find(stored.hash)
+            assert here(stored) == await sidecar.grants.find(stored.hash)
+        await sidecar.close()
 
 
 async def test_the_feed_is_the_central_one(desk: Desk, sidecar: Engine) -> None:
