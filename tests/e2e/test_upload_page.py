@@ -328,12 +328,28 @@ def test_what_cannot_be_read_is_named(weed: Place, browser: Browser) -> None:
         const broken = { name: "broken", createReader: () => ({ readEntries: (_, no) => no(new Error("denied")) }) };
         const items = [broken, { isFile: true, name: "a.txt", file: read }];
         const dataTransfer = { items: items.map((one) => ({ webkitGetAsEntry: () => one })) };
-        document.dispatchEvent(Object.assign(new Event("drop"), { dataTransfer }));
+        dispatchEvent(Object.assign(new Event("drop"), { dataTransfer }));
     }"""
     )
     page.get_by_text("1 of 2 files, Not stored: 1").wait_for()
     assert ["broken (0 B)\nIt cannot be read"] == [one.partition(":")[0] for one in failed(page)]
     assert b"x" == weed.stored("unread/a.txt")
+    assert [] == complaints
+
+
+def test_what_is_dropped_from_a_mail_is_sent(weed: Place, browser: Browser) -> None:
+    """A file that lies in no folder of this computer: a mail's attachment, another page's picture. A text is none."""
+    page, complaints = opened(browser.new_context(), weed.link(prefix="dropped/", actions=["write"]).url)
+    page.evaluate(
+        """() => {
+        const dataTransfer = new DataTransfer();
+        dataTransfer.items.add("some words", "text/plain");
+        dataTransfer.items.add(new File(["from a mail"], "attached.txt"));
+        dispatchEvent(new DragEvent("drop", { dataTransfer }));
+    }"""
+    )
+    page.get_by_text("1 of 1 files").wait_for()
+    assert b"from a mail" == weed.stored("dropped/attached.txt")
     assert [] == complaints
 
 

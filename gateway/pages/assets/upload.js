@@ -8,8 +8,8 @@ const base = location.pathname;
 // Connections, tries in a row, further connections of one file, and by how much these have to be faster together.
 const [AT_ONCE, TRIES, MORE, GAIN] = [4, 12, 2, 1.2];
 // Milliseconds; `FAR` is what has to be left to send for further connections.
-const [MINUTE, DAY, FAR] = [60000, 86400000, 8000];
-const PIECE = 16 * 1024 ** 2;
+const [MINUTE, DAY, FAR] = [6e4, 864e5, 8e3];
+const PIECE = 2 ** 24;
 const [jobs, waiting, wake, latest] = [[], [], [], {}];
 let [left, running, drawing, paused, store] = [0, 0, 0, 0, {}];
 try {
@@ -231,8 +231,8 @@ class Job {
     this.rate = sum(rates);
     if (this.rate < GAIN * this.before) return this.use(0, MINUTE);
     this.before = 0;
-    if (this.others || free < 1 || Date.now() < this.rests || !this.part) return;
-    if (this.file.size - this.moved < FAR * this.rate) return;
+    const near = this.file.size - this.moved < FAR * this.rate;
+    if (this.others || free < 1 || Date.now() < this.rests || !this.part || near) return;
     this.before = this.rate;
     this.use(free, 0);
     for (let who = 1; who <= free; who += 1) this.helping = Promise.all([this.helping, this.help(who)]);
@@ -296,8 +296,8 @@ class Job {
     // A link may give names of its own.
     this.tell("done", [texts.done, this.path.endsWith(name) ? "" : name, hash && `SHA-256 ${hash}`].join(" "));
     this.row.dataset.sha256 = hash;
-    if (!("undo" in root.dataset)) return;
-    this.button(texts.undo, () => this.undo().catch((error) => this.tell("done", error.message)));
+    if ("undo" in root.dataset)
+      this.button(texts.undo, () => this.undo().catch((error) => this.tell("done", error.message)));
   }
 
   fail(error) {
@@ -321,10 +321,10 @@ class Job {
   }
 
   // Until it may be asked again, or the network is said to be there.
-  async rest(after = 0) {
+  async rest(after) {
     this.said.textContent = texts.retrying;
     await new Promise((go) => {
-      setTimeout(go, Math.max(after, Math.min(30000, 250 * 2 ** this.tries)));
+      setTimeout(go, Math.max(after, Math.min(3e4, 250 * 2 ** this.tries)));
       addEventListener("online", go, { once: true });
     });
     this.said.textContent = texts.sending;
@@ -352,7 +352,7 @@ function draw() {
     let text = texts.total.replace("{done}", count("done")).replace("{count}", meant.length);
     const total = find("total");
     if (failed) text += `, ${texts.failed}: ${failed}`;
-    find("all").value = bytes ? moved / bytes : Number(!left);
+    find("all").value = bytes ? moved / bytes : !left;
     find("pause").hidden = !left;
     find("moved").textContent = `${size(moved)} / ${size(bytes)}`;
     if (total.textContent !== text) total.textContent = text;
@@ -387,6 +387,7 @@ async function addAll(files) {
 async function walk(entry, path) {
   const ask = (what, name) => new Promise((go, fail) => what[name](go, fail));
   try {
+    if (entry.slice) return add(entry, path);
     if (entry.isFile) return add(await ask(entry, "file"), path);
     const reader = entry.createReader();
     for (let found; (found = await ask(reader, "readEntries")).length; ) {
@@ -401,13 +402,14 @@ root.onchange = ({ target }) => {
   addAll(target.files);
   target.value = "";
 };
-document.ondragover = () => false;
-document.ondrop = (event) => {
-  event.preventDefault();
-  for (const item of event.dataTransfer.items) {
-    const entry = item.webkitGetAsEntry();
+ondragover = () => false;
+ondrop = ({ dataTransfer }) => {
+  for (const item of dataTransfer.items) {
+    // What comes from a mail or another page is a file that lies nowhere; a text is neither.
+    const entry = item.webkitGetAsEntry() ?? item.getAsFile();
     if (entry) walk(entry, entry.name);
   }
+  return false;
 };
 document.onpaste = ({ clipboardData }) => addAll(clipboardData.files);
 onbeforeunload = (event) => {
