@@ -4,8 +4,9 @@ Refuses to own the proof itself (`gateway.oidc.tokens`), what the answer looks l
 (`gateway.control.session_routes`) and what the app may do.
 
 Laws: keys are fetched when they are needed, and again at most every `_RETRY` seconds for a key id that is not among
-them. No key is believed for longer than `_STALE` seconds. Our own token for the issuer (`bearer`) is shown to the
-issuer's origin and at a URL that the settings name, never to a place that only an answer named.
+them; meanwhile those that are known serve all others. No key is believed for longer than `_STALE` seconds. Our own
+token for the issuer (`bearer`) is shown to the issuer's origin and at a URL that the settings name, never to a place
+that only an answer named.
 """
 
 from __future__ import annotations
@@ -57,6 +58,8 @@ class _IssuerKeys:
         Raises:
             DependencyDown: none could be had for too long.
         """
+        if self._turn.locked() and key_id in self._keys and self._clock() < self._fetched + _STALE:
+            return self._keys  # somebody else waits for an answer, maybe for a key that nobody has
         async with self._turn:
             now = self._clock()
             fresh = _RETRY if key_id is None else _FRESH  # the next key of an issuer without ids has none either

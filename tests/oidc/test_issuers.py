@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
 import json
@@ -21,6 +22,7 @@ from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
 from gateway.core.identity import IdentityRules, Role
 from gateway.core.reasons import DependencyDown
 from gateway.oidc.issuers import Identity, ask_issuer
+from gateway.oidc.tokens import Keys
 from tests.servers.certificate import certificate
 
 NOW = 1_800_000_000.0
@@ -217,6 +219,29 @@ async def test_keys_outlive_a_short_silence_of_the_issuer(
         clock.now += 1
         with pytest.raises(DependencyDown):
             await app_for(identity, token(exp=clock.now + 60), "billing")
+
+
+async def test_a_known_key_waits_for_no_other(
+    rules: IdentityRules, clock: Clock, identity: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes with an unknown key id has the issuer asked, which may take its time, and holds up nobody else."""
+    asked, answers = asyncio.Event(), asyncio.Event()
+    assert "billing" == await app_for(identity, token(), "billing")
+
+    async def fetch(_: IdentityRules) -> Keys:
+        asked.set()
+        await answers.wait()
+        raise TimeoutError
+
+    monkeypatch.setattr("gateway.oidc.issuers._fetch", fetch)
+    clock.now += 30
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        stranger = group.create_task(app_for(identity, token(header={"kid": "unknown"}), "billing"))
+        await asked.wait()
+        assert "billing" == await app_for(identity, token(), "billing")
+        assert not stranger.done()
+        answers.set()
+    assert None is stranger.result()
 
 
 async def test_a_changed_rule_holds_at_once(rules: IdentityRules, clock: Clock, tmp_path: Path) -> None:
