@@ -73,7 +73,7 @@ record: .venv/dev.stamp
 
 # Rolling restarts, corrupted reloads and the image's steps at their full lengths; as root. Twenty minutes.
 ops: .venv/dev.stamp .tools/tools.stamp
-	.ci/packages debootstrap
+	.ci/packages debootstrap iproute2
 	$(RUN) -m tests.ops $(if $(OTHERWISE),--only rolling --only corruption) $(ARGS)
 
 helm: .venv/dev.stamp .tools/kube.stamp

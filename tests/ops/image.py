@@ -2,7 +2,8 @@
 
 It reads the Dockerfile, carries out each instruction in a clean Debian root in place of the base image (the same
 Debian, the same minor version of Python), takes every shell away, and starts the result as the Dockerfile says: as its
-user, on a read-only root, with one writable directory. The health check must pass, and a write elsewhere must fail.
+user, on a read-only root, with one writable directory, in a network of its own, so that nobody else answers at its
+ports. The health check must pass, and a write elsewhere must fail.
 """
 
 from __future__ import annotations
@@ -123,11 +124,11 @@ def _try(final: Stage, root: Path) -> list[str]:
     inside = f"/usr/sbin/chroot --userspec={user}:{group} {root} env -C {final.last('WORKDIR')}"
     main = shlex.join(json.loads(final.last("ENTRYPOINT")) + json.loads(final.last("CMD")))
     environ = {"GATEWAY_ADMIN_TOKEN": "x" * 40, **final.environment()}
-    start = f"cd / && {mounts} && exec {inside} {main}"
+    start = f"ip link set lo up && cd / && {mounts} && exec {inside} {main}"
     log = root.with_suffix(".log")
     with log.open("wb") as output:
         outer = {**environ, "PATH": f"{environ['PATH']}:/usr/sbin:/sbin"}
-        child = subprocess.Popen(["unshare", "-m", "sh", "-c", start], env=outer, stdout=output, stderr=output)
+        child = subprocess.Popen(["unshare", "-m", "-n", "sh", "-c", start], env=outer, stdout=output, stderr=output)
     try:
         return _ask(final, child, inside, environ, log)
     finally:
@@ -137,7 +138,7 @@ def _try(final: Stage, root: Path) -> list[str]:
 
 def _ask(final: Stage, child: subprocess.Popen[bytes], inside: str, environ: dict[str, str], log: Path) -> list[str]:
     check = json.loads(final.last("HEALTHCHECK").partition("CMD ")[2])
-    enter = ["nsenter", "-m", "-t", str(child.pid), *shlex.split(inside)]
+    enter = ["nsenter", "-m", "-n", "-t", str(child.pid), *shlex.split(inside)]
     outer = {**environ, "PATH": f"{environ['PATH']}:/usr/sbin:/sbin"}
     deadline = time.monotonic() + 60
     while (healthy := subprocess.run([*enter, *check], env=outer, capture_output=True, check=False)).returncode:
