@@ -150,6 +150,7 @@ class PublicAnswer:
 
 _GONE = "This link does not exist or is no longer available."
 _DENIED = "Access Denied"
+_NO_KEY = "The specified key does not exist."
 
 TABLE: Final[dict[Reason, PublicAnswer]] = {
     Reason.BAD_REQUEST: PublicAnswer(400, "InvalidRequest", 400, "The request is malformed."),
@@ -213,7 +214,7 @@ TABLE: Final[dict[Reason, PublicAnswer]] = {
     Reason.CREDENTIALS_UNDATED: PublicAnswer(
         403, "AccessDenied", 403, "Authentication needs a valid Date or x-amz-date header."
     ),
-    Reason.UNKNOWN_TOKEN: PublicAnswer(404, "NoSuchKey", 404, _GONE, s3_text="The object does not exist."),
+    Reason.UNKNOWN_TOKEN: PublicAnswer(404, "NoSuchKey", 404, _GONE, s3_text=_NO_KEY),
     Reason.UNKNOWN_KEY: PublicAnswer(
         403, "InvalidAccessKeyId", 403, "The access key id does not exist in our records."
     ),
@@ -359,7 +360,7 @@ TABLE: Final[dict[Reason, PublicAnswer]] = {
     Reason.ENDED_BY_OWNER: PublicAnswer(
         403, "AccessDenied", 403, "This transfer was ended by whoever shares the file."
     ),
-    Reason.OBJECT_GONE: PublicAnswer(404, "NoSuchKey", 404, "The object does not exist."),
+    Reason.OBJECT_GONE: PublicAnswer(404, "NoSuchKey", 404, "The object does not exist.", s3_text=_NO_KEY),
     Reason.OBJECT_CHANGED: PublicAnswer(
         412,
         "PreconditionFailed",
