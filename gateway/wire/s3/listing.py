@@ -235,6 +235,7 @@ def listing_document(operation: Operation, bucket: str, params: Mapping[str, str
         inner.append(element("Delimiter", named(params["delimiter"])))
     if encoded:
         inner.append(element("EncodingType", "url"))
+    inner.append(element("IsTruncated", "true" if listing.truncated else "false"))
     owned = operation is not Operation.LIST_OBJECTS_V2 or params.get("fetch-owner") == "true"
     found, prefixes = listing.found, listing.prefixes
     if operation is Operation.LIST_OBJECTS_V2:
@@ -245,22 +246,20 @@ def listing_document(operation: Operation, bucket: str, params: Mapping[str, str
 
 
 def _continuation(operation: Operation, listing: Listing, next_key: str, *, delimiter: bool) -> list[str]:
-    inner = [element("IsTruncated", "true" if listing.truncated else "false")]
     if not listing.truncated:
-        return inner
+        return []
     match operation:
         case Operation.LIST_OBJECTS_V2:
-            inner.append(element("NextContinuationToken", listing.cursor or ""))
+            return [element("NextContinuationToken", listing.cursor or "")]
         case Operation.LIST_OBJECTS if delimiter or not listing.found:  # without a last name there is nothing else
-            inner.append(element("NextMarker", next_key))
+            return [element("NextMarker", next_key)]
         case Operation.LIST_OBJECT_VERSIONS:
-            inner += given(("NextKeyMarker", next_key), ("NextVersionIdMarker", listing.next_id))
+            return given(("NextKeyMarker", next_key), ("NextVersionIdMarker", listing.next_id))
         case Operation.LIST_MULTIPART_UPLOADS:
             # One store goes on by upload ids alone. A key beside them would skip every upload of a later name.
-            inner += given(("NextKeyMarker", next_key), ("NextUploadIdMarker", listing.next_id))
+            return given(("NextKeyMarker", next_key), ("NextUploadIdMarker", listing.next_id))
         case _:
-            pass
-    return inner
+            return []
 
 
 def _found_element(entry: Found, name: str, *, owned: bool) -> str:

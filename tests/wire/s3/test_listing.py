@@ -127,6 +127,18 @@ def test_answer_has_no_real_name() -> None:
     assert not texts(body, "EncodingType")
 
 
+def test_members_stand_in_the_order_of_the_schema() -> None:
+    """Readers that were made from S3's schema, which is a sequence, find every member where they look for it."""
+    params = {"prefix": "b/", "delimiter": "/", "encoding-type": "url"}
+    entry = Found(kind=FoundKind.OBJECT, key="b/k", modified="2026-01-01T00:00:00.000Z", size=5, etag='"e"')
+    listing = Listing(found=(entry,), prefixes=("b/c/",), truncated=True, next_key="b/k")
+    body = listing_document(Operation.LIST_OBJECTS, "bucket", params, listing)
+    assert [node.tag.partition("}")[2] for node in ET.fromstring(body)] == [
+        *("Name", "Prefix", "Marker", "NextMarker", "MaxKeys", "Delimiter", "EncodingType", "IsTruncated"),
+        *("Contents", "CommonPrefixes"),
+    ]
+
+
 def test_owner_is_shown_on_request_only() -> None:
     """The second version shows an owner if asked to, the first one always."""
     listing = Listing(found=(Found(kind=FoundKind.OBJECT, key="k"),))
