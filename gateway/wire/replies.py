@@ -23,6 +23,7 @@ from gateway.core.values import dataclass
 from gateway.wire.http.negotiate import prefers_html
 from gateway.wire.links.tus import version_fields
 from gateway.wire.links.upload_draft import PROBLEM_TYPES, complete_field, draft_version, limit_field
+from gateway.wire.links.visitor import fetches
 from gateway.wire.parse import LINK_METHODS, is_link_path
 from gateway.wire.s3.operations import Level, methods_of
 from gateway.wire.s3.xml import escape
@@ -169,7 +170,7 @@ def refusal(
     if not link:
         reply = s3_error(reason, request_id, raw.path if raw is not None else "/", headers=headers)
     elif details.page is not None and raw is not None and prefers_html(raw.header("accept")):
-        asked = _ask_for(status, details.challenge or _FORM)
+        asked = _ask_for(status, details.challenge or (_BASIC if fetches(raw) and not _is_by_page(raw) else _FORM))
         reply = page_reply(details.page(reason, request_id), status=status, headers=headers + asked)
     else:
         asked = _ask_for(status, details.challenge or (_FORM if raw is not None and _is_by_page(raw) else _BASIC))

@@ -171,6 +171,26 @@ def test_password_is_asked_for(reason: Reason) -> None:
     assert (b"The password is wrong" in shown.body) is (reason is Reason.PASSWORD_WRONG)
 
 
+_AS_BROWSER = ("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")
+
+
+@pytest.mark.parametrize(
+    ("fields", "scheme"),
+    [
+        ((_AS_BROWSER, ("User-Agent", "wget2/1.99.1")), "Basic"),
+        ((("Accept", "text/html, image/gif, image/jpeg, */*; q=0.2"), ("User-Agent", "Java/17.0.1")), "Basic"),
+        ((_AS_BROWSER, ("Range", "bytes=0-")), "Basic"),
+        ((_AS_BROWSER, ("User-Agent", "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0")), "Form"),
+        ((_AS_BROWSER, ("Range", "bytes=0-"), ("Sec-Fetch-Mode", "navigate")), "Form"),
+    ],
+)
+def test_programs_that_accept_pages_are_asked_as_programs(fields: tuple[tuple[str, str], ...], scheme: str) -> None:
+    """Who fetches files with a browser's Accept, and has a password to give, hears the challenge that it waits for."""
+    refused = Refused(Reason.PASSWORD_REQUIRED)
+    told = refusal(refused, None, raw("GET", "/s/tok", *fields), ID, RefusalDetails(page=page))
+    assert (field(told, "WWW-Authenticate") or "").split()[0] == scheme
+
+
 def test_error_documents_escape_the_resource() -> None:
     """A name from outside stays text in XML, whatever it is made of."""
     reply = s3_error(Reason.OBJECT_GONE, ID, "/b/<&>\"'\x00\udcff")

@@ -76,19 +76,24 @@ def visit_of(raw: RawRequest) -> Visit:
 
 def opens_page(raw: RawRequest, *, head: bool = False) -> bool:
     """Whether a browser is opening this as a page (Fetch Metadata, W3C; older browsers by their Accept alone); with
-    `head`, or whether somebody asks what they would get then.
-
-    Who asks for a part wants the file's, as no page has parts: download managers send a browser's Accept, and begin
-    again without end when a page comes instead.
-    """
+    `head`, or whether somebody asks what they would get then."""
     accept = raw.header("accept") or ""
     if not (raw.method == "GET" or (head and raw.method == "HEAD")):
         return False
     if "text/html" not in accept or raw.header("sec-fetch-mode") not in {None, "navigate"}:
         return False
-    if raw.header("range") is not None or accept.startswith(_ACCEPTS_AS_JAVA):
-        return False
-    return not (raw.header("user-agent") or "").lower().startswith(_FETCHERS)
+    return not fetches(raw)
+
+
+def fetches(raw: RawRequest) -> bool:
+    """Whether this fetches a file as no browser opens a page, though it may say that it accepts pages.
+
+    Who asks for a part wants the file's, as no page has parts: download managers send a browser's Accept, and begin
+    again without end when a page comes instead.
+    """
+    if raw.header("range") is not None or (raw.header("accept") or "").startswith(_ACCEPTS_AS_JAVA):
+        return True
+    return (raw.header("user-agent") or "").lower().startswith(_FETCHERS)
 
 
 def reads_index(raw: RawRequest) -> bool:
