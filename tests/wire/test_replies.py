@@ -246,7 +246,7 @@ def test_store_errors_are_told_in_our_words(status: int, code: str, told: tuple[
 def test_what_programs_know_by_its_words_is_told_in_the_words_of_s3(
     status: int, code: str, reason: Reason, words: str
 ) -> None:
-    """s3fs tells a file that changed while it was read by "pre-conditions", users of minio-go a missing one by its text."""
+    """s3fs knows a file that changed while it was read by "pre-conditions", users of minio-go a missing one."""
     for reply in (store_error(status, code, asked("GET", "/bucket/k"), ID), s3_error(reason, ID, "/bucket/k")):
         assert xml(reply)["Message"].startswith(words)
 
