@@ -9,7 +9,6 @@ The event loop alone would count nobody before, so that whoever says nothing cou
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import ssl
 from collections.abc import Callable
@@ -51,14 +50,16 @@ class Handshakes:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def accept_from(self, server: asyncio.Server, tls: ssl.SSLContext, waiting: int) -> None:
-        """Take over the sockets of a server that does not serve yet; so many may wait in the kernel."""
-        for bound in server.sockets:
-            listening = socket.socket(fileno=os.dup(bound.fileno()))
-            listening.setblocking(False)
-            listening.listen(waiting)
-            self._listening.add(listening)
-            self._watch(listening, tls)
-        server.close()
+        """Take over the sockets of a server that does not serve yet; so many may wait in the kernel. Raises OSError."""
+        try:
+            for bound in server.sockets:
+                listening = socket.socket(fileno=socket.dup(bound.fileno()))
+                self._listening.add(listening)
+                listening.setblocking(False)
+                listening.listen(waiting)
+                self._watch(listening, tls)
+        finally:
+            server.close()
 
     def take(self, connection: Connection) -> bool:
         """Whether this connection was counted here; from now on it is its owner's to count."""
