@@ -31,7 +31,7 @@ FOR_ONCE = [
 @pytest.fixture(autouse=True)
 def remembering(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the tests run without memory, these have theirs."""
-    monkeypatch.setattr(heads, "_MOST_KNOWN", 1024)
+    monkeypatch.setattr(heads, "_LONGEST_KNOWN", 1024)
 
 
 def known(wire: bytes) -> PlainHead:

@@ -45,11 +45,6 @@ class Measured:
         key = self.running.api("POST", "/v1/keys", {"app": "bench", "expires_in": 86400})
         return Credentials(key["access_key_id"], key["secret_access_key"])
 
-    @cached_property
-    def _folder(self) -> str:
-        made = self.running.link(self.bucket, prefix="", actions=["read", "list", "write"], overwrite=True)
-        return self._over(made.url)
-
     def _over(self, url: str) -> str:
         return url.replace("http:", f"{self.scheme}:", 1)
 

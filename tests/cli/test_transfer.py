@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from click.shell_completion import ShellComplete
 
 from gateway.cli import transfer
+from gateway.cli.group import cli
 from gateway.core.token import LinkToken
 from tests.cli.conftest import reply
 
@@ -47,6 +49,18 @@ def test_what_was_saved_is_told_to_programs(terminal, listener, url):
     done = terminal.run("link", "download", url, "-o", "a.bin", "--json")
     assert {"file": "a.bin", "bytes": len(BODY)} == json.loads(done.stdout)
     assert terminal.run("link", "download", url, "-o", "-", "--json").exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["-o", "--out", "--output"])
+def test_where_to_has_one_name_in_all_commands_and_keeps_its_former_one(terminal, listener, url, tmp_path, name):
+    """`--out`, as elsewhere; `--output` is understood, and neither shown by help nor offered by a shell."""
+    listener.answers = [reply(200, BODY, ETag='"v1"')]
+    for number, command in enumerate(("download", "qr")):
+        assert terminal.run("link", command, url, name, f"{number}.svg").exit_code == 0
+        assert (tmp_path / f"{number}.svg").stat().st_size
+        assert "--output" not in terminal.run("link", command, "--help").stdout
+        offered = ShellComplete(cli, {}, "gateway", "_C").get_completions(["link", command], "--o")
+        assert ["--out"] == [one.value for one in offered]
 
 
 def test_a_broken_download_goes_on_where_it_broke(terminal, listener, url, tmp_path):
@@ -180,6 +194,16 @@ def test_a_password_travels_in_a_header(terminal, listener, url):
     assert terminal.run("link", "download", url, "-o", "a", "--password", typed="open sesame\n").exit_code == 0
     assert listener.headers(0)["Authorization"] == "Basic Om9wZW4gc2VzYW1l"
     assert "sesame" not in listener.seen[0][1]
+
+
+def test_a_password_may_be_in_a_file(terminal, listener, url, tmp_path):
+    """For programs, which nobody can ask; one way or the other."""
+    (tmp_path / "word").write_text("open sesame\r\nmore\n")
+    listener.answers = [reply(200, b"x")]
+    asked = ("link", "download", url, "-o", "a", "--password-file", "word")
+    assert terminal.run(*asked).exit_code == 0
+    assert listener.headers(0)["Authorization"] == "Basic Om9wZW4gc2VzYW1l"
+    assert terminal.run(*asked, "--force", "--password").exit_code == 2
 
 
 def test_an_upload_that_is_refused_early_tells_why(terminal, listener, tmp_path):

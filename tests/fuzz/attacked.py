@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from gateway.core.attempt import Principal
 from gateway.core.revocation_target import FeedKind
 from gateway.core.route import Answer, Backend, UpstreamCall
 from gateway.core.token import hash_secret
@@ -26,7 +25,6 @@ __all__ = ["Attacked", "Said", "attacked"]
 
 CONTENT = b"the very bytes of the object"
 _HANGING = 0.05
-_OWNER = Principal("app", "billing")
 
 
 class _Agreeing(ScriptedStore):

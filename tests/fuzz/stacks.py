@@ -24,7 +24,6 @@ __all__ = ["CLIENTS", "STACKS", "Stack"]
 
 Stack = Callable[[random.Random, Signer], Sent]
 _UPLOADS = frozenset({"put", "meta", "part"})
-_EMPTY = hashlib.sha256().hexdigest()
 _UNSIGNED = "UNSIGNED-PAYLOAD"
 
 

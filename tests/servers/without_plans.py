@@ -22,7 +22,7 @@ def forget() -> None:
 
     KnownHeads.keep = keep  # type: ignore[method-assign]
     KnownHeads.keep_alike = keep_alike  # type: ignore[method-assign]
-    head._MOST_KNOWN = 0  # type: ignore[misc]
+    head._LONGEST_KNOWN = 0  # type: ignore[misc]
 
 
 if __name__ == "__main__":

@@ -247,29 +247,26 @@ class Restless:
     """Files of which one is another at each look."""
 
     looks = 0
-    hasty = False
 
     def changed(self) -> object:
         self.looks += 1
-        return self.hasty or self.looks
+        return self.looks
 
 
 async def test_a_file_that_never_rests_is_read_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Something that writes one of the files again and again keeps nobody from changing another one."""
     monkeypatch.setattr(watching, "_LOOK_SECONDS", 0.001)
-    assert 20 == await _looks_until_read(Restless())
+    assert 20 == await _looks_until_read()
 
 
 async def test_what_need_not_rest_is_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A list of revocations holds within a second, and half a list is none."""
     monkeypatch.setattr(watching, "_LOOK_SECONDS", 0.001)
-    files = Restless()
-    files.hasty = True
-    assert 1 == await _looks_until_read(files)
+    assert 1 == await _looks_until_read(most_looks=1)
 
 
-async def _looks_until_read(files: Restless) -> int:
-    looks, read = 0, asyncio.Event()
+async def _looks_until_read(**bound: int) -> int:
+    files, looks, read = Restless(), 0, asyncio.Event()
 
     def note() -> None:
         nonlocal looks
@@ -277,7 +274,7 @@ async def _looks_until_read(files: Restless) -> int:
         read.set()
 
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(watch(files, note))
+        task = group.create_task(watch(files, note, **bound))
         await asyncio.wait_for(read.wait(), 10)
         task.cancel()
     return looks
