@@ -364,11 +364,13 @@ class _App:
         )
 
     def _list_work(self, follower: ListFollower) -> Sequence[tuple[str, Coroutine[Any, Any, None]]]:
+        """A list is read at its first change, as half of one is none, and what it says holds within a second."""
+
         def changed() -> None:
             self._list_file.settle()
             follower.note()
 
-        return ("revocation list", follower.run()), ("list's watch", watch(self._list_file, changed))
+        return ("revocation list", follower.run()), ("list's watch", watch(self._list_file, changed, most_looks=1))
 
     def _keep(self, stack: AsyncExitStack, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Run something for as long as the app runs. If it breaks, the log says why, and readiness that it did."""

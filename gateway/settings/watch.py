@@ -132,21 +132,23 @@ class Watched(Protocol):
     """Files that are looked at again and again."""
 
     def changed(self) -> object:
-        """What tells the files apart from all others, nothing if they are those last settled. True is read at once."""
+        """What tells the files apart from all others; nothing, if they are those last settled."""
         ...
 
 
-async def watch(watched: Watched, on_change: Callable[[], None]) -> None:
+async def watch(watched: Watched, on_change: Callable[[], None], *, most_looks: int = _MOST_LOOKS) -> None:
     """Call `on_change` whenever the files differ from those last settled, until cancelled.
 
-    `on_change` is expected to settle the change whether the files are good or bad, as `Reloader.load` does.
+    A change is waited for until two looks have found the same, or until it was looked at `most_looks` times: after one,
+    what is written whole need not rest. `on_change` is expected to settle the change whether the files are good or bad,
+    as `Reloader.load` does.
     """
     before, looks = None, 0
     while True:
         await sleep_to_beat(_LOOK_SECONDS)
         found = watched.changed()
         looks = looks + 1 if found else 0
-        if looks and (found is True or found == before or looks >= _MOST_LOOKS):
+        if looks and (found == before or looks >= most_looks):
             on_change()
             found, looks = None, 0
         before = found

@@ -90,7 +90,7 @@ class RevocationFile:
     # what a watch asks
 
     def changed(self) -> bool:
-        """Whether the file is another one than at the last `settle`. It need not rest: half a list is no list."""
+        """Whether the file is another one than at the last `settle`."""
         return self._facts() != self._seen
 
     def settle(self) -> None:
