@@ -28,7 +28,7 @@ def audit() -> None:
 
 @audit.command()
 @click.option(
-    "--out", type=click.File("w", encoding="ascii", atomic=True), default="-", help="A file; - is the output."
+    "-o", "--out", type=click.File("w", encoding="ascii", atomic=True), default="-", help="A file; - is the output."
 )
 def export(out: IO[str]) -> None:
     """Write the whole audit trail as JSON lines; the last line is its head."""
@@ -78,7 +78,7 @@ def verify(*, exported: IO[str] | None, noted: str | None, as_json: bool) -> Non
 
 @audit.command()
 @click.option(
-    "--out", type=click.File("w", encoding="ascii", atomic=True), default="-", help="A file; - is the output."
+    "-o", "--out", type=click.File("w", encoding="ascii", atomic=True), default="-", help="A file; - is the output."
 )
 def records(out: IO[str]) -> None:
     """Write every record that is kept as JSON lines, in the store's order."""

@@ -11,9 +11,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from base64 import b64encode
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -21,15 +19,12 @@ from urllib.parse import urlsplit
 
 import click
 
-from gateway import __version__
-from gateway.cli.client import connect
-from gateway.cli.options import ask_password
-from gateway.cli.output import Exit, fail, fail_with_problem, json_option, print_json
+from gateway.cli.options import password_file_option, read_known_password
+from gateway.cli.output import fail, fail_with_problem, json_option, print_json
 from gateway.cli.passes import shown_pass
+from gateway.cli.transfer import LinkClient
 from gateway.cli.values import find_token
 
-_TIMEOUT: Final = 30.0
-_LONGEST: Final = 64 * 1024
 _MEMBERS: Final = ("accessKeyId", "secretAccessKey", "sessionToken", "expiration")
 _LINE: Final = re.compile(r"[!-~]([ -~]*[!-~])?", re.ASCII)
 
@@ -132,9 +127,7 @@ def _check_name(context: click.Context, parameter: click.Parameter, value: str) 
 @click.option("--as", "form", type=click.Choice(list(_FORMS)), default="env", show_default=True, help="For what.")
 @click.option("--name", default="link", show_default=True, callback=_check_name, help="Of the remote, or the secret.")
 @click.option("--password", "wants_password", is_flag=True, help="Ask for the link's password.")
-@click.option(
-    "--password-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Its first line is it."
-)
+@password_file_option
 @json_option
 def credentials(
     url: str, *, form: str, name: str, wants_password: bool, password_file: Path | None, as_json: bool
@@ -150,12 +143,7 @@ def credentials(
     gateway link credentials URL --as duckdb | duckdb
     s3fs.S3FileSystem(**json.loads(…))                           # --as s3fs
     """
-    if wants_password and password_file is not None:
-        raise click.UsageError("--password and --password-file do not go together.")
-    word = ask_password() if wants_password else None
-    if password_file is not None:
-        word = password_file.read_text().partition("\n")[0].rstrip("\r")
-    found = _ask(url, word)
+    found = _ask(url, read_known_password(password_file, wants_password=wants_password))
     if as_json:
         print_json(found)
         return
@@ -175,23 +163,13 @@ def _ask(url: str, password: str | None) -> dict[str, Any]:
     Raises:
         click.exceptions.Exit: the link was refused, or its host does not answer.
     """
-    from http.client import HTTPException
-
     token = find_token(url)
     if token is None or "/" not in url:
         raise click.UsageError("This takes the link's URL, which was shown when it was made.")
-    headers = {"Accept": "application/json", "Content-Length": "0", "User-Agent": f"gateway/{__version__}"}
-    headers |= dict(shown_pass(url))
-    if password is not None:
-        headers["Authorization"] = "Basic " + b64encode(f":{password}".encode()).decode()
-    above = urlsplit(url).path.partition("/s/")[0]
-    try:
-        with closing(connect(url, _TIMEOUT)) as connection:
-            connection.request("POST", f"{above}/s/{token}/credentials", headers=headers)
-            answer = connection.getresponse()
-            status, body = answer.status, answer.read(_LONGEST)
-    except (OSError, HTTPException) as error:
-        fail(f"The link's host does not answer: {str(error) or type(error).__name__}.", Exit.UNREACHABLE)
+    parts = urlsplit(url)
+    path = f"{parts.path.partition('/s/')[0]}/s/{token}/credentials"
+    giver = LinkClient(parts._replace(path=path, query="", fragment="").geturl(), password, shown_pass(url))
+    status, _, body = giver.ask("POST", {"Accept": "application/json", "Content-Length": "0"})
     if status != 200:
         fail_with_problem(status, body)
     try:

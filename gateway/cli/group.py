@@ -52,7 +52,7 @@ TREE: Final = {
 LOCAL: Final = frozenset(
     {
         *("serve", "demo", "check", "doctor", "context", "completion", "audit verify", "policy test"),
-        *("link credentials", "link download", "link open"),
+        *("link credentials", "link download", "link open", "link qr"),
     }
 )
 """What speaks to no gateway's control API, or to none but that of a URL. Every other command takes `--context`."""

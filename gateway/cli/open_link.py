@@ -12,10 +12,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import sys
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
-from contextlib import closing
 from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
@@ -24,15 +22,13 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import click
 
-from gateway.cli.options import ask_password
-from gateway.cli.output import Exit, fail, fail_with_problem, json_option, print_json, say
+from gateway.cli.options import ask_password, password_file_option, read_password_file
+from gateway.cli.output import fail, fail_with_problem, json_option, print_json, say
 from gateway.cli.passes import PASS_HEADER, find_pass, keep_pass, name_for
 from gateway.cli.private_files import write_text
-from gateway.cli.transfer import Download, LinkClient, save_download
+from gateway.cli.transfer import LinkClient, check_out, save
 from gateway.cli.values import find_token
 
-_TIMEOUT: Final = 30.0
-_LONGEST: Final = 64 * 1024
 _MOST_QUESTIONS: Final = 8
 _TRIES: Final = 5
 """Of one code, as the gateway counts them."""
@@ -48,14 +44,10 @@ _BY: Final = re.compile(r'\bby="([a-z]+)"')
 
 @click.command("open")
 @click.argument("url", metavar="URL")
-@click.option("--out", metavar="FILE", help="Download to this file; - is standard output.")
+@click.option("-o", "--out", metavar="FILE", help="Download to this file; - is standard output.")
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 @click.option("--email", metavar="ADDRESS", help="Yours, if the link asks who you are; asked for unless given.")
-@click.option(
-    "--password-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Its first line is the link's password; asked for unless given.",
-)
+@password_file_option
 @click.option(
     "--no-browser", is_flag=True, help="Where the link asks for a sign-in, print its address; open no browser."
 )
@@ -84,25 +76,15 @@ def open_link(
     """
     if find_token(url) is None or "/" not in url:
         raise click.UsageError("This takes the link's URL, which was shown when it was made.")
-    if out == "-" and as_json:
-        raise click.UsageError("Standard output takes the bytes or the document of --json, not both.")
-    if out not in {None, "-"} and Path(out or "").exists() and not force:
-        fail(f"{out} is there already: --force replaces it, --out names another.")
-    password = None
-    if password_file is not None:
-        password = password_file.read_text().partition("\n")[0].rstrip("\r")
+    if out is not None:
+        check_out(out, force=force, as_json=as_json)
+    password = None if password_file is None else read_password_file(password_file)
     visitor = _Visitor(url, email, password, accepts=accept_terms, browser=not no_browser)
     visitor.enter()
     if out is None:
         visitor.explain(as_json=as_json)
-    elif out == "-":
-        Download(visitor.client(), sys.stdout.buffer, "stdout").run()
     else:
-        save_download(visitor.client(), Path(out))
-        if as_json:
-            print_json({"file": out, "bytes": Path(out).stat().st_size})
-        else:
-            say(f"saved {out}")
+        save(visitor.client(), out, as_json=as_json)
 
 
 class _Visitor:
@@ -210,20 +192,11 @@ class _Visitor:
 
     def _ask(self, method: str, form: Mapping[str, str] | None = None) -> tuple[int, Mapping[str, str], bytes]:
         """The answer to one request. Raises click.exceptions.Exit: there is none."""
-        from http.client import HTTPException
-
-        client = self.client()
         body = None if form is None else urlencode(form).encode()
-        more = {"Accept": "application/json"}
+        headers = {"Accept": "application/json"}
         if body is not None:
-            more |= {"Content-Type": "application/x-www-form-urlencoded", "Content-Length": str(len(body))}
-        try:
-            connection, answer = client.open(method, more, body)
-            with closing(connection):
-                headers = {name.lower(): value for name, value in answer.getheaders()}
-                return answer.status, headers, answer.read(_LONGEST) if answer.status >= 400 or form else b""
-        except (OSError, HTTPException) as error:
-            fail(f"The link's host does not answer: {str(error) or type(error).__name__}.", Exit.UNREACHABLE)
+            headers |= {"Content-Type": "application/x-www-form-urlencoded", "Content-Length": str(len(body))}
+        return self.client().ask(method, headers, body)
 
     def client(self) -> LinkClient:
         """The link, with what was shown."""

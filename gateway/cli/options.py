@@ -2,8 +2,8 @@
 
 Refuses to own what each value means (`gateway.cli.values`) and what the control API makes of it.
 
-Law: only options that were given are sent, so that an edit changes nothing else; a password is never an argument,
-where other processes of the machine could read it.
+Laws: only options that were given are sent, so that an edit changes nothing else. A password is never an argument,
+where other processes of the machine could read it. A name that an option had before is still understood, and not shown.
 """
 
 from __future__ import annotations
@@ -242,6 +242,43 @@ def _none_as_null(text: str) -> str | None:
     return None if text == NONE else text
 
 
+class RenamedOption(click.Option):
+    """An option that is also taken by its `former` name, which neither help nor completion shows."""
+
+    def __init__(self, *given: Any, former: str, **more: Any) -> None:
+        super().__init__(*given, **more)
+        self._former = former
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        super().add_to_parser(parser, ctx)
+        parser.add_option(self, [self._former], dest=self.name, action="store", nargs=self.nargs)
+
+
+password_file_option: Final = click.option(
+    "--password-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file whose first line is the link's password.",
+)
+
+
+def read_password_file(file: Path) -> str:
+    """The password that a file holds: its first line."""
+    return file.read_text().partition("\n")[0].rstrip("\r")
+
+
+def read_known_password(file: Path | None, *, wants_password: bool) -> str | None:
+    """The password of a link that there is, from a file or asked for on the terminal; None if neither was wanted.
+
+    Raises:
+        click.UsageError: both ways were wanted.
+    """
+    if wants_password and file is not None:
+        raise click.UsageError("--password and --password-file do not go together.")
+    if file is not None:
+        return read_password_file(file)
+    return ask_password() if wants_password else None
+
+
 def ask_password(*, confirm: bool = False) -> str:
     """A password from the terminal, unseen; typed twice when it is a new one."""
     word: str = click.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True)
@@ -249,7 +286,7 @@ def ask_password(*, confirm: bool = False) -> str:
 
 
 def read_password(chosen: Mapping[str, Any]) -> str | None:
-    """The password asked for on the terminal or read from standard input, None if neither was wanted.
+    """A new password, asked for on the terminal or read from standard input, None if neither was wanted.
 
     Raises:
         click.UsageError: it is empty, or both ways were wanted.

@@ -41,7 +41,9 @@ def revocations() -> None:
 
 
 @revocations.command()
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Where to; standard output otherwise.")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="Where to; standard output otherwise."
+)
 @click.option("--every", "span", type=SPAN, help="Go on: write at each revocation, and this often without any.")
 def export(*, out: Path | None, span: str | None) -> None:
     """Write every revocation there is, in the form that `state: {revocations: {file: …}}` follows.

@@ -12,7 +12,7 @@ import io
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import field
 from pathlib import Path
@@ -23,7 +23,7 @@ import click
 
 from gateway import __version__
 from gateway.cli.client import connect
-from gateway.cli.options import ask_password
+from gateway.cli.options import RenamedOption, password_file_option, read_known_password
 from gateway.cli.output import Exit, Progress, fail, fail_with_problem, json_option, print_json, say
 from gateway.cli.passes import shown_pass
 from gateway.cli.values import find_token
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 _CHUNK: Final = 256 * 1024
 _TIMEOUT: Final = 60.0
+_LONGEST: Final = 64 * 1024
+"""Bytes that are read of an answer that is no file."""
+
 _TRIES: Final = 5
 """How often a broken download goes on without a single byte of progress in between."""
 
@@ -55,55 +58,91 @@ def _render_code(text: str) -> str:
 
 @click.command()
 @click.argument("url", metavar="URL")
-@click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write an .svg or .png file instead.")
+@click.option(
+    "-o",
+    "--out",
+    cls=RenamedOption,
+    former="--output",
+    type=click.Path(dir_okay=False),
+    help="Write an .svg or .png file instead.",
+)
 @json_option
-def qr(url: str, output: str | None, *, as_json: bool) -> None:
+def qr(url: str, out: str | None, *, as_json: bool) -> None:
     """Draw the QR code of a link's URL."""
     if find_token(url) is None or "/" not in url:
         raise click.UsageError(
             "This draws a link's URL, which cannot be had from its id: gateway link rotate gives a new one."
         )
-    if output is not None:
+    if out is not None:
         import segno
 
-        if Path(output).suffix not in {".svg", ".png"}:
+        if Path(out).suffix not in {".svg", ".png"}:
             raise click.UsageError("The file's name has to end in .svg or .png.")
-        segno.make(url, error="m", micro=False).save(output, scale=8)
+        segno.make(url, error="m", micro=False).save(out, scale=8)
     if as_json:
-        print_json({"url": url, "file": output} if output is not None else {"url": url, "code": _render_code(url)})
-    elif output is None:
+        print_json({"url": url, "file": out} if out is not None else {"url": url, "code": _render_code(url)})
+    elif out is None:
         draw_code(url)
 
 
 @click.command()
 @click.argument("url", metavar="URL")
-@click.option("-o", "--output", help="Where to; - is standard output. The link's own file name unless given.")
+@click.option(
+    "-o",
+    "--out",
+    cls=RenamedOption,
+    former="--output",
+    metavar="FILE",
+    help="Where to; - is standard output. The link's own file name unless given.",
+)
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 @click.option("--password", "wants_password", is_flag=True, help="Ask for the link's password.")
+@password_file_option
 @json_option
-def download(url: str, output: str | None, *, force: bool, wants_password: bool, as_json: bool) -> None:
+def download(
+    url: str, *, out: str | None, force: bool, wants_password: bool, password_file: Path | None, as_json: bool
+) -> None:
     """Download through a link. Goes on by itself after a break, also in a later run.
 
     A link that asks who you are is opened by gateway link open first.
     """
-    if output == "-" and as_json:
-        raise click.UsageError("Standard output takes the bytes or the document of --json, not both.")
-    word = ask_password() if wants_password else None
-    source = LinkClient(url, word, shown_pass(url))
-    if output == "-":
+    if out is not None:
+        check_out(out, force=force, as_json=as_json)
+    source = LinkClient(url, read_known_password(password_file, wants_password=wants_password), shown_pass(url))
+    if out is None:
+        out = source.name()
+        check_out(out, force=force, as_json=as_json)
+    save(source, out, as_json=as_json)
+
+
+def check_out(out: str, *, force: bool, as_json: bool) -> None:
+    """Let pass where a download may go to; - is standard output.
+
+    Raises:
+        click.UsageError: standard output is for the document of `--json` already.
+        click.exceptions.Exit: a file is there, which only `force` replaces.
+    """
+    if out == "-":
+        if as_json:
+            raise click.UsageError("Standard output takes the bytes or the document of --json, not both.")
+    elif Path(out).exists() and not force:
+        fail(f"{out} is there already: --force replaces it, --out names another.")
+
+
+def save(source: LinkClient, out: str, *, as_json: bool) -> None:
+    """Download to where `check_out` let it go, and tell. Raises as `Download.run`."""
+    if out == "-":
         Download(source, sys.stdout.buffer, "stdout").run()
         return
-    path = Path(output) if output is not None else Path(source.name())
-    if path.exists() and not force:
-        fail(f"{path} is there already: --force replaces it, -o names another.")
-    save_download(source, path)
+    path = Path(out)
+    _save_file(source, path)
     if as_json:
-        print_json({"file": str(path), "bytes": path.stat().st_size})
+        print_json({"file": out, "bytes": path.stat().st_size})
     else:
-        say(f"saved {path}")
+        say(f"saved {out}")
 
 
-def save_download(source: LinkClient, path: Path) -> None:
+def _save_file(source: LinkClient, path: Path) -> None:
     """The body into a file, which has its name when it is whole. Raises as `Download.run`."""
     part = path.with_name(path.name + ".part")
     note = path.with_name(path.name + ".part.etag")
@@ -140,16 +179,27 @@ class LinkClient:
         connection.request(method, target, body, wanted)
         return connection, connection.getresponse()
 
-    def name(self) -> str:
-        """What the link calls its object, made safe: no path, nothing hidden, nothing unprintable."""
+    def ask(
+        self, method: str, headers: dict[str, str], body: bytes | None = None
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """The status, headers (in lower case) and document of an answer; what a link gives to GET is not read.
+
+        Raises:
+            click.exceptions.Exit: there is none.
+        """
         from http.client import HTTPException
 
         try:
-            connection, answer = self.open("HEAD", {})
+            connection, answer = self.open(method, headers, body)
+            with closing(connection):
+                named = {name.lower(): value for name, value in answer.getheaders()}
+                return answer.status, named, answer.read(_LONGEST) if answer.status >= 400 or method == "POST" else b""
         except (OSError, HTTPException) as error:
-            fail(f"The link's host does not answer: {error}.", Exit.UNREACHABLE)
-        with closing(connection):
-            disposition = answer.getheader("Content-Disposition", "")
+            fail(f"The link's host does not answer: {str(error) or type(error).__name__}.", Exit.UNREACHABLE)
+
+    def name(self) -> str:
+        """What the link calls its object, made safe: no path, nothing hidden, nothing unprintable."""
+        disposition = self.ask("HEAD", {})[1].get("content-disposition", "")
         _, path_marker, tail = urlsplit(self.url).path.partition("/s/")
         beside_token = tail.partition("/")[2] if path_marker else ""
         name = _parse_disposition(disposition) or unquote(beside_token.rpartition("/")[2])
@@ -302,7 +352,7 @@ def _read_chunks(file: IO[bytes], size: int, progress: Progress) -> Iterator[byt
 def _fail_with_answer(answer: HTTPResponse) -> NoReturn:
     """End the command with the detail of the refusal."""
     try:
-        body = answer.read(64 * 1024)
+        body = answer.read(_LONGEST)
     except OSError:
         body = b""
     fail_with_problem(answer.status, body)
