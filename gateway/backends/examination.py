@@ -110,7 +110,7 @@ async def _try_chain(name: str, load: Load) -> Finding:
             name,
             phrase("try_chain", "credentials chain"),
             False,
-            phrase("chain_none", "no credentials were found ({name__})", name__=type(error).__name__),
+            phrase("chain_none", "no credentials were found ({error})", error=type(error).__name__),
         )
     if loaded.expires_at is None:
         return Finding(
@@ -124,7 +124,7 @@ async def _try_chain(name: str, load: Load) -> Finding:
             name,
             phrase("try_chain", "credentials chain"),
             False,
-            phrase("chain_over", "{value}, and nothing renews them", value=loaded.tell_expiry()),
+            phrase("chain_over", "{expiry}, and nothing renews them", expiry=loaded.tell_expiry()),
         )
     return Finding(
         name,
@@ -151,9 +151,9 @@ async def _try_service(upstream: Upstream, name: str) -> AsyncIterator[Finding]:
             True,
             phrase(
                 "store_answered",
-                "answered {status} in {value:.3f} s",
+                "answered {status} in {seconds:.3f} s",
                 status=answer.status,
-                value=time.perf_counter() - began,
+                seconds=time.perf_counter() - began,
             ),
         )
         yield _compare_clock(name, answer.date, sent_at)
@@ -240,16 +240,16 @@ async def _try_reads(upstream: Upstream, bucket: Bucket, key: str) -> Finding:
     if said["HEAD"] != said["GET"]:
         detail = phrase(
             "reads_differ",
-            "HEAD has the answer {said}, GET {said2}: see what the credentials' policy allows",
-            said=said["HEAD"],
-            said2=said["GET"],
+            "HEAD has the answer {head}, GET {get}: see what the credentials' policy allows",
+            head=said["HEAD"],
+            get=said["GET"],
         )
         return Finding(bucket.backend, name, False, detail)
     return Finding(
         bucket.backend,
         name,
         None if said["GET"] in _UNREADABLE else True,
-        phrase("reads_same", "HEAD and GET answer {said}", said=said["GET"]),
+        phrase("reads_same", "HEAD and GET answer {status}", status=said["GET"]),
     )
 
 

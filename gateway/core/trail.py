@@ -117,9 +117,9 @@ class Inspection:
         if self.known is not None and self.known.number > self.reached.number:
             yield phrase(
                 "trail_short",
-                "the trail ends with entry {number}, before the noted {number2}",
+                "the trail ends with entry {number}, before the noted {noted}",
                 number=self.reached.number,
-                number2=self.known.number,
+                noted=self.known.number,
             )
 
     def _faults_of(self, entry: AuditEntry) -> Iterator[str]:
@@ -137,9 +137,9 @@ class Inspection:
         if entry.number != self.reached.number + 1:
             yield phrase(
                 "trail_gap",
-                "entry {number} comes after entry {number2}",
+                "entry {number} comes after entry {before}",
                 number=entry.number,
-                number2=self.reached.number,
+                before=self.reached.number,
             )
         elif said["before"] != self.reached.digest:
             yield phrase("trail_broken", "entry {number} does not follow the entry before it", number=entry.number)
