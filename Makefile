@@ -80,10 +80,6 @@ helm: .venv/dev.stamp .tools/kube.stamp
 	.tools/kube/bin/yamllint --strict -c .yamllint helm/Chart.yaml helm/values.yaml helm/alerts.yaml helm/alerts_test.yaml helm/examples policies gateway.yaml
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/helm $(ARGS)
 
-# The lock of the image and of `make demo`, and the superset that tests need. Neither names an index.
-COMPILE = $(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml
-RUNTIME_EXTRAS = build cel demo mail postgres redis tracing
-
 # Several gateways on PostgreSQL and Valkey, whole and broken; then a million links and revocations. Ten minutes.
 replicas: .venv/dev.stamp .tools/tools.stamp
 	.ci/packages postgresql libfaketime
@@ -91,6 +87,10 @@ replicas: .venv/dev.stamp .tools/tools.stamp
 	$(RUN) -m tests.replicas.kill_gateway
 	$(RUN) -m tests.replicas.million $(if $(OTHERWISE),,--out tests/replicas/MILLION.md)
 	$(RUN) -m tests.replicas.lists $(if $(OTHERWISE),,--out tests/replicas/LISTS.md)
+
+# The lock of the image and of `make demo`, and the superset that tests need. Neither names an index.
+COMPILE = $(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml
+RUNTIME_EXTRAS = build cel demo mail postgres redis tracing
 
 lock: .venv/venv.stamp
 	$(PIP) install uv

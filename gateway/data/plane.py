@@ -167,6 +167,7 @@ class DataPlane:
     send_code: SendCode | None = None
     identity: IdentityVerifier | None = None
     renewals: Renewing = field(init=False)
+    link_issuer: LinkIssuer = field(init=False)
 
     async def move_to(self, permit: Permit, key: str) -> None:
         """Let a permit be about another key, if that is allowed, too.
@@ -176,5 +177,3 @@ class DataPlane:
         """
         permit.attempt = replace(permit.attempt, key=key)
         await self.renewals.admit_again(permit)
-
-    link_issuer: LinkIssuer = field(init=False)

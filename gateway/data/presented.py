@@ -22,8 +22,6 @@ from gateway.wire.sig.post_policy import SignedForm
 from gateway.wire.sig.sigv4 import Verified
 
 LEASE_COOKIE: Final = "gateway_lease"
-
-
 TERMS_COOKIE: Final = "gateway_terms"
 PASSWORD_COOKIE: Final = "gateway_password"  # noqa: S105 (a cookie's name)
 HOLDER_COOKIE: Final = "gateway_holder"

@@ -300,7 +300,6 @@ class Transfers:
 
     def cut_revoked(self, view: RevocationView) -> int:
         """Cut what the view now calls revoked; returns how many."""
-
         return self.cut_where(lambda permit: Reason.REVOKED if permit.is_revoked(view) else None)
 
     def cut_undecided(self) -> int:

@@ -1,13 +1,12 @@
 """Owns the proof of a link's password: how often one may be tried, on which threads, and what stands for it later.
 
-Refuses to own how it is stored (`gateway.core.password`) and the cookie's name (`gateway.data.steps.identify`).
+Refuses to own how it is stored (`gateway.core.password`) and the cookie's name (`gateway.data.presented`).
 
 Laws: whoever proved it once passes by cookie, whatever others do. A password can be guessed, so a client has ten tries
 a minute at a link, and its address, with all clients behind it, forty; a right one is no try. A client is an address
-and a User-Agent: a stranger behind the same address locks no other client out, unless by inventing
-an agent for each try. Tries are
-counted before they are made, so many at once are as many. Proofs go one at a time for each link and two at a time in
-this process: who floods one link delays no other, and no other work.
+and a User-Agent: a stranger behind the same address locks no other client out, unless by inventing an agent for each
+try. Tries are counted before they are made, so many at once are as many. Proofs go one at a time for each link and two
+at a time in this process: who floods one link delays no other, and no other work.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from gateway.core.units import Rate
 from gateway.data.plane import DataPlane
 from gateway.data.presented import password_proof
 
-CLIENT_GUESSES: Final = Rate(10, 60.0, 10)
+_CLIENT_GUESSES: Final = Rate(10, 60.0, 10)
 _ADDRESS_GUESSES: Final = Rate(40, 60.0, 40)
 
 
@@ -51,7 +50,7 @@ async def prove_password(
     client = f"{everybody}:{blake2b(agent.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
     guesses = plane.guesses
     guesses.check(everybody, now)
-    guesses.count_failure(client, CLIENT_GUESSES, now)  # until it is proved: many tries at once are as many guesses
+    guesses.count_failure(client, _CLIENT_GUESSES, now)  # until it is proved: many tries at once are as many guesses
     guesses.count_failure(everybody, _ADDRESS_GUESSES, now)
     if not await plane.passwords.match(password, grant, address):
         raise Refused(Reason.PASSWORD_WRONG, "the password does not match")
