@@ -134,7 +134,9 @@ class Metrics:
         )
         self._refused_connections.start((cause,) for cause in causes)
         self._lost_lines = Counter("gateway_lost_log_lines", "Lines of the log that nobody took in time.")
-        self._dropped = Counter("gateway_dropped_records", "Records that reached the log and not the ledger.")
+        self._dropped = Counter(
+            "gateway_dropped_records", "Records that reached the log and not the ledger, or not the counts of uses."
+        )
 
     def _declare_upstream(self) -> None:
         statuses = Vocabulary("status", _STATUSES)
