@@ -166,7 +166,7 @@ class Guard:
 
     def charge(self, peer: Address | None) -> None:
         """Count a wrong secret. Raises Refused(TOO_MANY_GUESSES) once the address has tried too many."""
-        key = _class_of(peer)
+        key = address_class(peer)
         verdict, arrival = gcra(self._wrong.get(key), self._clock(), _GUESSES)
         self._wrong[key] = arrival
         self._wrong.move_to_end(key)
@@ -233,7 +233,7 @@ class Guard:
     async def _prove_key(self, proof: Awaitable[Admitted], peer: Address | None) -> Admitted:
         """Every key is looked up, however many were wrong before it; those of guessers one after the other."""
         try:
-            if _class_of(peer) not in self._wrong:
+            if address_class(peer) not in self._wrong:
                 return await proof
             async with self._turn:
                 return await proof
@@ -264,7 +264,3 @@ def _objection(access: Access, admitted: Admitted) -> str | None:
             "not_own", "this is not for {principal}: it is about more than one's own", principal=admitted.principal
         )
     return None
-
-
-def _class_of(peer: Address | None) -> str:
-    return "local" if peer is None else address_class(peer)

@@ -169,12 +169,14 @@ def read_network(text: str) -> IPv4Network | IPv6Network:
 
 def address_texts(address: Address | None) -> tuple[str, str]:
     """As it is recorded, and its class; "" and "local" for a Unix socket's peer, which has none."""
-    return ("", "local") if address is None else (str(address), address_class(address))
+    return "" if address is None else str(address), address_class(address)
 
 
 @lru_cache(4096)
-def address_class(address: Address) -> str:
-    """The unit that limits count by: an IPv4 address, or the /64 that one IPv6 customer holds."""
+def address_class(address: Address | None) -> str:
+    """The unit that limits count by: an IPv4 address, the /64 that one IPv6 customer holds, or `local` for a socket."""
+    if address is None:
+        return "local"
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return str(address.ipv4_mapped)

@@ -157,7 +157,7 @@ class Policy:
             if subject is None:
                 continue
             if rule.per == "address":
-                subject = address_class(attempt.peer) if attempt.peer is not None else "local"
+                subject = address_class(attempt.peer)
             elif rule.per == "link":
                 if grant is None or grant.kind is not GrantKind.LINK:
                     continue

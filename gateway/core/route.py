@@ -124,6 +124,11 @@ class Route:
             max_size=self.max_size,
         )
 
+    def call(self, method: str, headers: tuple[tuple[str, str], ...] = ()) -> UpstreamCall:
+        """A call without a body about the object that it leads to."""
+        backend, bucket = self.backend.name, self.bucket.real_bucket
+        return UpstreamCall(backend=backend, method=method, bucket=bucket, key=self.real_key, headers=headers)
+
 
 _DATE: Final = re.compile(rb"\r\ndate: *([^\r]*)\r", re.IGNORECASE)
 _NO_QUERY: tuple[tuple[str, str], ...] = ()

@@ -23,7 +23,7 @@ from gateway.core.values import dataclass
 from gateway.data.post_form import ArrivingForm
 from gateway.data.state.transfers import Permit
 from gateway.wire.http.disposition import clean_filename, content_disposition
-from gateway.wire.replies import LINK_HEADERS, Reply, s3_ids, store_error, store_reason
+from gateway.wire.replies import LINK_HEADERS, Reply, s3_ids, store_error, store_reason, store_said
 from gateway.wire.s3.calls import upstream_call
 from gateway.wire.s3.response_headers import response_headers
 from gateway.wire.sig.sigv4 import Verified
@@ -233,7 +233,7 @@ class LinkCall:
         reason = store_reason(status, code, link=True)
         if reason is Reason.PRECONDITION_FAILED and self.request.operation in _WRITES:
             reason = Reason.OBJECT_EXISTS
-        raise Refused(reason, _said(status, code), retry_after=retry_after)
+        raise Refused(reason, store_said(status, code), retry_after=retry_after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,13 +297,8 @@ class S3Call:
 
     def error_reply(self, status: int, code: str, permit: Permit, retry_after: float | None = None) -> Reply:
         """A store's error in our words; also for errors that came with status 200."""
-        permit.store_error, permit.store_said = store_reason(status, code, link=False), _said(status, code)
+        permit.store_error, permit.store_said = store_reason(status, code, link=False), store_said(status, code)
         return store_error(status, code, self.request, permit.exchange.request_id, retry_after=retry_after)
-
-
-def _said(status: int, code: str) -> str:
-    """A store's error for the log."""
-    return f"the store answered {status} {code}".rstrip()
 
 
 Call = LinkCall | S3Call

@@ -20,6 +20,7 @@ from gateway.core.limits import Verdict
 from gateway.core.reasons import TABLE, Reason, Refused, public_reason
 from gateway.core.request import BucketPlace, LinkPlace, ObjectRequest, RawRequest
 from gateway.core.values import dataclass
+from gateway.wire.http.date import told_wait
 from gateway.wire.http.negotiate import prefers_html
 from gateway.wire.links.tus import version_fields
 from gateway.wire.links.upload_draft import PROBLEM_TYPES, complete_field, draft_version, limit_field
@@ -366,6 +367,18 @@ def store_reason(status: int, code: str, *, link: bool = True) -> Reason:
     if not link and known in _CALLERS_REASONS:
         return _CALLERS_REASONS[known]
     return _LINK_REASONS.get(known, Reason.UPSTREAM_REFUSED)
+
+
+def store_said(status: int, code: str, asked: str = "") -> str:
+    """A store's error for the log: to which of our own questions, if it was one."""
+    said = f"the store answered {status} {code}".rstrip()
+    return f"{said} to {asked}" if asked else said
+
+
+def store_refusal(status: int, code: str, headers: Mapping[str, str], asked: str = "") -> Refused:
+    """The refusal that stands for a store's error where it cannot be relayed, with the wait that it asks for; `headers`
+    are the answer's."""
+    return Refused(store_reason(status, code), store_said(status, code, asked), retry_after=told_wait(headers))
 
 
 def store_error(

@@ -22,7 +22,6 @@ from gateway.core.policy import Explanation, decide, explain
 from gateway.core.reasons import Reason, Refused
 from gateway.core.record import Act
 from gateway.core.request import ACTION_OF, Action, Operation
-from gateway.core.route import UpstreamCall
 from gateway.core.rule import Effect
 from gateway.core.said import phrase
 from gateway.core.values import dataclass
@@ -166,14 +165,7 @@ class Policies:
         require_own_name(route)
         if operation is Operation.PUT_OBJECT:
             require_kept(route, None)
-        call = UpstreamCall(
-            backend=route.backend.name,
-            method=method,
-            bucket=route.bucket.real_bucket,
-            key=route.real_key,
-            headers=headers,
-        )
-        url = self.live.upstream.presign(call, expires_in)
+        url = self.live.upstream.presign(route.call(method, headers), expires_in)
         await self.journal.note(actor, Act.PRESIGN, f"{bucket}/{key}", who=str(who), method=method)
         return Signature(url, now + _lifetime(url, expires_in))
 

@@ -21,7 +21,7 @@ from gateway.core.grant import Grant
 from gateway.core.policy import Policy
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.request import Action, Operation
-from gateway.core.route import Answer, UpstreamCall
+from gateway.core.route import Answer
 from gateway.core.units import instant
 from gateway.data.call import LinkCall
 from gateway.data.links.folder import read_page
@@ -204,9 +204,10 @@ class _ArchiveBody:
             together.append(archive.before(member))
             checksum, size = 0, 0
             if not member.folder:
-                permit.further = (Allowed(_reading(permit, entry), permit.route.at(entry.key), *rules),)
+                route, pinned = permit.route.at(entry.key), (("if-match", entry.etag),) if entry.etag else ()
+                permit.further = (Allowed(_reading(permit, entry), route, *rules),)
                 await self._plane.renewals.confirm(permit)
-                async with self._plane.upstream.open(self._call(entry)) as answer:
+                async with self._plane.upstream.open(route.call("GET", pinned)) as answer:
                     if answer.status != 200 or answer.length != member.size:
                         raise UpstreamFailed(Reason.UPSTREAM_BROKE, "a member of the archive has changed or gone")
                     async for chunk in answer.body:
@@ -232,14 +233,3 @@ class _ArchiveBody:
         if len(whole) > limit:
             raise UpstreamFailed(Reason.UPSTREAM_BROKE, f"the archive is longer than {limit} bytes")
         return whole
-
-    def _call(self, entry: Found) -> UpstreamCall:
-        route = self._permit.route
-        pinned = (("if-match", entry.etag),) if entry.etag else ()
-        return UpstreamCall(
-            backend=route.backend.name,
-            method="GET",
-            bucket=route.bucket.real_bucket,
-            key=route.bucket.prefix + entry.key,
-            headers=pinned,
-        )

@@ -35,7 +35,7 @@ from gateway.core.limits import Demand
 from gateway.core.reasons import Reason, Refused
 from gateway.core.units import Rate, format_instant
 from gateway.data.call import LinkCall
-from gateway.data.links.cookies import mark_way_back
+from gateway.data.links.cookies import address_of, cookie_attributes, mark_way_back
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.presented import ASKED_COOKIE, HOLDER_COOKIE, PASSWORD_COOKIE, password_proof
 from gateway.data.state.transfers import Permit
@@ -146,12 +146,9 @@ class ProofAnswer:
 
     def __init__(self, snapshot: Snapshot, call: LinkCall) -> None:
         self._page = prefers_html(call.request.raw.header("accept"))
-        self._attributes = f"; Path=/s/{call.place.token_text}; HttpOnly; SameSite=Lax"
-        if snapshot.public_url.startswith("https:"):
-            self._attributes += "; Secure"
-        _, slash, path = call.request.raw.path.removeprefix("/s/").partition("/")
+        self._attributes = cookie_attributes(snapshot.public_url, call.place.token_text)
         self._params, self._raw, self._now = call.request.params, call.request.raw, call.attempt.now
-        self._at = f"/s/{call.place.token_text}{slash}{path}"
+        self._at = address_of(call.request.raw, call.place.token_text)
 
     def asked(self, challenge: str) -> Reply:
         """The same, whether a code was sent or not."""
@@ -190,8 +187,7 @@ def _document(status: int, members: dict[str, object]) -> Reply:
 
 def client_of(permit: Permit) -> str:
     """By what a client's network is counted."""
-    peer = permit.attempt.peer
-    return "local" if peer is None else address_class(peer)
+    return address_class(permit.attempt.peer)
 
 
 def _mark(address: str) -> str:

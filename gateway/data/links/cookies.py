@@ -1,9 +1,10 @@
-"""Owns the way back from a form to a link's address, in a browser that may keep no cookies.
+"""Owns whose a link's cookies are, and the way back from a form to its address, in a browser that may keep none.
 
 Refuses to own what the cookies say (`gateway.data.presented`) and whether they are any good.
 
-Law: a browser that gives no cookie back is told so, and not asked the same again. The mark by which that is found lets
-nobody in, says nothing of the link, and leaves the address as soon as a cookie came.
+Laws: a cookie of a link is for that link alone, and no script's. A browser that gives no cookie back is told so, and
+not asked the same again. The mark by which that is found lets nobody in, says nothing of the link, and leaves the
+address as soon as a cookie came.
 """
 
 from __future__ import annotations
@@ -15,6 +16,18 @@ from gateway.core.request import RawRequest
 MARK: Final = "entered="
 _SECONDS: Final = 60.0
 _OURS: Final = "gateway_"
+
+
+def cookie_attributes(public_url: str, token_text: str) -> str:
+    """What stands behind each cookie of a link."""
+    secure = "; Secure" if public_url.startswith("https:") else ""
+    return f"; Path=/s/{token_text}; HttpOnly; SameSite=Lax{secure}"
+
+
+def address_of(raw: RawRequest, token_text: str) -> str:
+    """The address to come back to, without what was pasted behind the token: cookies go there alone."""
+    _, slash, path = raw.path.removeprefix("/s/").partition("/")
+    return f"/s/{token_text}{slash}{path}"
 
 
 def mark_way_back(address: str, raw: RawRequest, now: float) -> str:

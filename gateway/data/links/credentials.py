@@ -58,8 +58,7 @@ def _place_of(scope: Scope) -> dict[str, str | None]:
 
 async def _take_turn(plane: DataPlane, snapshot: Snapshot, permit: Permit) -> None:
     """Raises Refused(TOO_MANY_REQUESTS)."""
-    peer, link = permit.attempt.peer, permit.attempt.principal
-    who = "local" if peer is None else address_class(peer)
+    link, who = permit.attempt.principal, address_class(permit.attempt.peer)
     try:
         verdict = await plane.limits.take([Demand(f"credentials:{link}:{who}", _RATE)], permit.attempt.now)
     except DependencyDown:

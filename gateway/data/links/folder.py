@@ -5,15 +5,13 @@ Refuses to own what is shown of it (`gateway.data.links.listing`) and archives o
 
 from __future__ import annotations
 
-from gateway.core.reasons import Refused
 from gateway.core.request import ObjectRequest
 from gateway.core.route import Route
 from gateway.data.call import LinkCall
 from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Permit
 from gateway.data.turns import store_document
-from gateway.wire.http.date import told_wait
-from gateway.wire.replies import store_reason
+from gateway.wire.replies import store_refusal
 from gateway.wire.s3.calls import upstream_call
 from gateway.wire.s3.documents import store_fault
 from gateway.wire.s3.listing import Listing, read_listing, rename
@@ -29,7 +27,5 @@ async def read_folder(plane: DataPlane, request: ObjectRequest, route: Route, fo
     async with plane.upstream.open(upstream_call(route, request)) as answer:
         body = await store_document(answer.body)
     if answer.status != 200:
-        code = store_fault(body) or ""
-        detail = f"the store answered {answer.status} {code}".rstrip() + " to a listing"
-        raise Refused(store_reason(answer.status, code), detail, retry_after=told_wait(answer.headers))
+        raise store_refusal(answer.status, store_fault(body) or "", answer.headers, "a listing")
     return rename(read_listing(body), route.bucket.prefix, folder)[0]

@@ -17,7 +17,7 @@ from gateway.core.grant import Grant, Shown
 from gateway.core.lease import LEASE_WINDOW, Reservation
 from gateway.core.request import Action, Operation
 from gateway.data.call import LinkAnswer, LinkCall
-from gateway.data.links.cookies import mark_way_back
+from gateway.data.links.cookies import address_of, cookie_attributes, mark_way_back
 from gateway.data.links.intake import tell_intake, uses_left
 from gateway.data.links.previews import is_free, look_at, preview
 from gateway.data.page_reader import load_pages
@@ -44,12 +44,8 @@ async def _look(snapshot: Snapshot, call: LinkCall) -> Look:
 async def _answer_form(plane: DataPlane, snapshot: Snapshot, call: LinkCall, permit: Permit) -> Reply:
     """Back from one of our forms: the cookies that it earned, and on to the object, or to what its page was before."""
     grant, place = call.grant, call.place
-    attributes = f"; Path=/s/{place.token_text}; HttpOnly; SameSite=Lax"
-    if snapshot.public_url.startswith("https:"):
-        attributes += "; Secure"
-    _, slash, path = call.request.raw.path.removeprefix("/s/").partition("/")
-    query = call.request.raw.query
-    address = f"/s/{place.token_text}{slash}{path}"  # without what was pasted behind the token: cookies go there alone
+    attributes = cookie_attributes(snapshot.public_url, place.token_text)
+    address, query = address_of(call.request.raw, place.token_text), call.request.raw.query
     headers = [("Location", address), *LINK_HEADERS]
     if grant.password is not None:
         headers.append(("Set-Cookie", f"{PASSWORD_COOKIE}={password_proof(grant)}{attributes}"))

@@ -14,16 +14,15 @@ from typing import Final
 
 from gateway.core.grant import Grant
 from gateway.core.reasons import Refused, UpstreamFailed
-from gateway.core.route import Answer, Capability, Route, UpstreamCall
+from gateway.core.route import Answer, Capability, Route
 from gateway.core.units import whole_number
 from gateway.core.values import dataclass
 from gateway.data.pinned import require_pinned
 from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Permit
 from gateway.pages.previews import READ_AT_MOST, Kind, Preview, kind_of, preview_of
-from gateway.wire.http.date import told_wait
 from gateway.wire.http.media import OCTETS, SHOWN_TYPES, read_type
-from gateway.wire.replies import store_reason
+from gateway.wire.replies import store_refusal
 from gateway.wire.s3.digests import whole_sha256
 
 LARGEST_PICTURE: Final = 16 * 1024**2
@@ -62,11 +61,10 @@ async def look_at(plane: DataPlane, grant: Grant, permit: Permit) -> Subject:
     """
     route = permit.route
     summed = Capability.CHECKSUM_HEADERS in route.backend.capabilities
-    look = _store_call(route, "HEAD", (("x-amz-checksum-mode", "ENABLED"),) if summed else ())
+    look = route.call("HEAD", (("x-amz-checksum-mode", "ENABLED"),) if summed else ())
     async with plane.upstream.open(look) as answer:
         if answer.status >= 300:
-            detail = f"the store answered {answer.status} to HEAD"
-            raise Refused(store_reason(answer.status, ""), detail, retry_after=told_wait(answer.headers))
+            raise store_refusal(answer.status, "", answer.headers, "HEAD")
         require_pinned(answer, permit)
         kind = read_type(grant.content_type or answer.headers.get("content-type", OCTETS))
         return Subject(
@@ -94,7 +92,7 @@ async def read_text(plane: DataPlane, route: Route, kind: Kind, etag: str | None
     pinned = (("if-match", etag),) if etag else ()
     wanted = ("range", f"bytes=0-{READ_AT_MOST - 1}")
     try:
-        async with plane.upstream.open(_store_call(route, "GET", (wanted, *pinned))) as answer:
+        async with plane.upstream.open(route.call("GET", (wanted, *pinned))) as answer:
             if answer.status not in {200, 206} or answer.headers.get("content-encoding"):
                 return None
             data = await _begin(answer)
@@ -117,13 +115,3 @@ async def _begin(answer: Answer) -> bytes:
 def _ends_with(answer: Answer, read: int) -> bool:
     whole = answer.whole_size
     return read < READ_AT_MOST if whole is None else read == whole
-
-
-def _store_call(route: Route, method: str, headers: tuple[tuple[str, str], ...]) -> UpstreamCall:
-    return UpstreamCall(
-        backend=route.backend.name,
-        method=method,
-        bucket=route.bucket.real_bucket,
-        key=route.real_key,
-        headers=headers,
-    )

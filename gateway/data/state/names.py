@@ -14,6 +14,7 @@ from types import TracebackType
 
 from gateway.core.reasons import Reason, Refused
 from gateway.core.route import Upstream, UpstreamCall
+from gateway.wire.replies import store_refusal
 
 
 class Names:
@@ -71,11 +72,11 @@ async def require_absent(upstream: Upstream, call: UpstreamCall) -> None:
     """Look whether the call's object is there.
 
     Raises:
-        Refused: OBJECT_EXISTS if it is, UPSTREAM_REFUSED when the store does not say.
+        Refused: OBJECT_EXISTS if it is; the store's refusal, as a reason of ours, when it does not say.
     """
     look = UpstreamCall(backend=call.backend, method="HEAD", bucket=call.bucket, key=call.key)
     async with upstream.open(look) as answer:
         if answer.status < 300:
             raise Refused(Reason.OBJECT_EXISTS, "the object exists and the link may not overwrite")
         if answer.status != 404:
-            raise Refused(Reason.UPSTREAM_REFUSED, f"the store answered {answer.status} to a look at the name")
+            raise store_refusal(answer.status, "", answer.headers, "a look at the name")

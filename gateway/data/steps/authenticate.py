@@ -106,7 +106,7 @@ async def _find_key(
     plane: DataPlane, access_key_id: str, session_token: str | None, peer: Address | None, now: float
 ) -> tuple[Grant, str]:
     """The key grant of an access key id, and the secret to verify with."""
-    guesser = f"key:{_address(peer)}"
+    guesser = f"key:{address_class(peer)}"
     grant = await _look_up(plane, guesser, remembered_hash(access_key_id), now)
     if grant is None or grant.kind is not GrantKind.KEY:
         plane.guesses.count_failure(guesser, TOKEN_GUESSES, now)
@@ -162,7 +162,7 @@ async def find_link(plane: DataPlane, presented: TokenPresented, peer: Address |
         Refused: UNKNOWN_TOKEN, TOO_MANY_GUESSES.
         DependencyDown: the grant store cannot answer.
     """
-    guesser = f"token:{_address(peer)}"
+    guesser = f"token:{address_class(peer)}"
     as_of = plane.follower.view.serial
     grant = await _look_up(plane, guesser, presented.token.hash, now)
     if grant is None or grant.scope is None:
@@ -198,7 +198,3 @@ def _find_holder(grant: Grant, passes: Sequence[str], now: float) -> Holder | No
     shown = [holder for holder in (open_pass(grant, text, now) for text in passes) if holder is not None]
     holders = grant.holders
     return next((holder for holder in shown if holders is not None and holders.admit(holder)), None)
-
-
-def _address(peer: Address | None) -> str:
-    return "local" if peer is None else address_class(peer)

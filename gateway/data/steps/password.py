@@ -45,7 +45,7 @@ async def prove_password(
         return
     if password is None:
         raise Refused(Reason.PASSWORD_REQUIRED, "no password came with the token")
-    address = "local" if peer is None else address_class(peer)
+    address = address_class(peer)
     everybody = f"password:{grant.id}:{address}"
     client = f"{everybody}:{blake2b(agent.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
     guesses = plane.guesses

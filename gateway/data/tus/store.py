@@ -24,9 +24,8 @@ from gateway.core.route import Answer, Capability, Route, UploadBody, Upstream, 
 from gateway.core.units import whole_number
 from gateway.data.state.names import Names, require_absent
 from gateway.splice.pump import is_worth_it, splice
-from gateway.wire.http.date import told_wait
 from gateway.wire.links.tus_state import HEAD_BYTES, UploadState, expiry_of
-from gateway.wire.replies import store_reason
+from gateway.wire.replies import store_refusal
 from gateway.wire.s3.calls import copy_source_header, require_own_name, upstream_call
 from gateway.wire.s3.documents import read_copy, store_fault
 from gateway.wire.s3.listing import read_listing
@@ -401,5 +400,4 @@ async def _require_success(answer: Answer) -> None:
 def _refusal(answer: Answer, code: str) -> Refused:
     if code == "NoSuchUpload":
         return Refused(Reason.UPLOAD_UNKNOWN, "the store knows no such multipart upload")
-    detail = f"the store answered {answer.status} {code}".rstrip()
-    return Refused(store_reason(answer.status, code), detail, retry_after=told_wait(answer.headers))
+    return store_refusal(answer.status, code, answer.headers)

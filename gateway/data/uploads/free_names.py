@@ -25,10 +25,9 @@ from gateway.core.values import dataclass
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.state.names import require_absent
 from gateway.data.state.transfers import Permit
-from gateway.wire.http.date import told_wait
 from gateway.wire.links.tus_state import UPLOAD_SECONDS
 from gateway.wire.parse import check_key
-from gateway.wire.replies import store_reason
+from gateway.wire.replies import store_refusal
 from gateway.wire.s3.documents import store_fault
 from gateway.wire.s3.listing import read_listing
 
@@ -81,7 +80,7 @@ async def hold_free_name(plane: DataPlane, snapshot: Snapshot, permit: Permit) -
         if not await held.take(closed=closed):
             continue
         try:
-            await require_absent(plane.upstream, _call(permit.route, "HEAD", permit.route.real_key))
+            await require_absent(plane.upstream, permit.route.call("HEAD"))
         except Refused as refused:
             await held.give_back()
             if refused.reason is not Reason.OBJECT_EXISTS:
@@ -109,17 +108,11 @@ async def _taken_names(plane: DataPlane, permit: Permit, folder: str, name: str)
 
 
 async def _list(plane: DataPlane, route: Route, start: str, most: int) -> list[str]:
-    call = _call(route, "GET", "", (("encoding-type", "url"), ("max-keys", str(most)), ("prefix", start)))
+    query = (("encoding-type", "url"), ("max-keys", str(most)), ("prefix", start))
+    backend, bucket = route.backend.name, route.bucket.real_bucket
+    call = UpstreamCall(backend=backend, method="GET", bucket=bucket, key="", query=query)
     async with plane.upstream.open(call) as answer:
         body = await answer.body.read(_DOCUMENT_LIMIT)
         if answer.status != 200:
-            code = store_fault(body) or ""
-            detail = f"the store answered {answer.status} {code}".rstrip() + " to a look at names"
-            raise Refused(store_reason(answer.status, code), detail, retry_after=told_wait(answer.headers))
+            raise store_refusal(answer.status, store_fault(body) or "", answer.headers, "a look at names")
         return [entry.key for entry in read_listing(body).found]
-
-
-def _call(route: Route, method: str, key: str, query: tuple[tuple[str, str], ...] = ()) -> UpstreamCall:
-    return UpstreamCall(
-        backend=route.backend.name, method=method, bucket=route.bucket.real_bucket, key=key, query=query
-    )

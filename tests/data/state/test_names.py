@@ -14,6 +14,7 @@ from gateway.data.state.names import Names
 from gateway.data.state.shared_hold import shared_hold
 from gateway.stores.memory import open_memory
 from tests.data.harness import NOW, ScriptedStore
+from tests.data.scripted_store import Scripted
 
 CALL = UpstreamCall(backend="lab", method="PUT", bucket="real", key="k")
 OTHER = UpstreamCall(backend="lab", method="PUT", bucket="real", key="other")
@@ -89,3 +90,15 @@ async def test_of_many_at_once_one_has_it() -> None:
 
     await asyncio.gather(*(write(number) for number in range(20)))
     assert 1 == len(held)
+
+
+async def test_a_store_that_is_busy_at_the_look_is_told_as_busy() -> None:
+    """As it is wherever a store is asked: with the wait that it asks for, and not as a fault of these settings."""
+    store, names = ScriptedStore(), opened(open_memory().limits)
+    store.script(Scripted(503, {"retry-after": "7"}), Scripted(403))
+    found = []
+    for _ in range(2):
+        with pytest.raises(Refused) as no:
+            await names.reserve_absent(store, CALL).__aenter__()
+        found.append((no.value.reason, no.value.retry_after))
+    assert [(Reason.UPSTREAM_UNREACHABLE, 7.0), (Reason.UPSTREAM_REFUSED, None)] == found
