@@ -149,7 +149,7 @@ class _App:
             "session": lambda said: self.control.hear(said),
             **self.running.orders,
         }
-        self.siblings = WorkerMesh(self.metrics, meeting, self.processes, orders)
+        self.mesh = WorkerMesh(self.metrics, meeting, self.processes, orders)
         self.health = Health()
         self._fixed = self.settings.fixed_at_start
         self._callers, self._console_rules = make_callers(self.settings), make_console_rules(self.settings)
@@ -180,8 +180,8 @@ class _App:
         for name, work in self._work():
             self._keep(stack, name, work)
         self.control = ControlPlane(self._control_deps())
-        await self.siblings.open()
-        stack.push_async_callback(self.siblings.close)
+        await self.mesh.open()
+        stack.push_async_callback(self.mesh.close)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: self._reload("SIGHUP"))
         await self._open_listeners(stack)
         self.metrics.count_reload("ok")
@@ -389,16 +389,16 @@ class _App:
             live=self._live(),
             process=Process(
                 ready=self.health.faults,
-                metrics=self.siblings.page,
+                metrics=self.mesh.page,
                 know=lambda operations: self.metrics.announce_names(operations=operations),
                 count=self.metrics.count_control_request,
                 tell=self.logs.audit_log,
                 shown=self.logs.address,
-                drain=lambda name, drained: self.siblings.order("drain", name, drained),
-                log_at=lambda level, seconds: self.siblings.order("log", level, seconds),
-                share=lambda said: self.siblings.order("session", said),
-                transfers=lambda: self.running.all(self.siblings),
-                cut=lambda request_id, owner: self.running.cut(self.siblings, request_id, owner),
+                drain=lambda name, drained: self.mesh.order("drain", name, drained),
+                log_at=lambda level, seconds: self.mesh.order("log", level, seconds),
+                share=lambda said: self.mesh.order("session", said),
+                transfers=lambda: self.running.all(self.mesh),
+                cut=lambda request_id, owner: self.running.cut(self.mesh, request_id, owner),
                 processes=self.processes,
                 version=__version__,
             ),

@@ -197,11 +197,11 @@ def test_a_snapshot_has_everything_that_requests_are_judged_by(tmp_path: Path) -
     (tmp_path / "policies" / "p.yaml").write_text(POLICY.format(store=1, on="reports/**"))
     text = SETTINGS.format(data=1, control=2, state="memory://", more=more)
     (tmp_path / "gateway.yaml").write_text(text.replace("data: {", "data: {domains: [s3.example], max_transfers: 7, "))
-    gate = room._make_snapshot(Reloader(tmp_path / "gateway.yaml", ENVIRON, PROFILES).load())
-    assert {"lab"} == set(gate.policy.backends)
-    assert ("closed", "closed") == (gate.posture.limits, gate.posture.audit)
-    assert ("http://127.0.0.1:1", ("s3.example",), 7) == (gate.public_url, gate.domains, gate.max_transfers)
-    assert ((ip_network("10.0.0.0/8"),), True) == (gate.trusted_proxies, gate.trusted_socket)
+    snapshot = room._make_snapshot(Reloader(tmp_path / "gateway.yaml", ENVIRON, PROFILES).load())
+    assert {"lab"} == set(snapshot.policy.backends)
+    assert ("closed", "closed") == (snapshot.posture.limits, snapshot.posture.audit)
+    assert ("http://127.0.0.1:1", ("s3.example",), 7) == (snapshot.public_url, snapshot.domains, snapshot.max_transfers)
+    assert ((ip_network("10.0.0.0/8"),), True) == (snapshot.trusted_proxies, snapshot.trusted_socket)
 
 
 async def test_every_call_to_the_state_is_timed(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gateway.cli.oidc import Issuer, Tokens
     from gateway.core.identity import PublicClient
 
-_PATIENCE: Final = 300.0
+_BROWSER_SECONDS: Final = 300.0
 """Seconds for somebody to sign in in a browser."""
 
 
@@ -113,7 +113,7 @@ def _by_browser(issuer: Issuer, *, opened: bool) -> Tokens:
             open_browser(question.address)
         elif terminal is not None:
             say(ELSEWHERE)
-        code = question.read_answer(back.take_answer(_PATIENCE, terminal=terminal))
+        code = question.read_answer(back.take_answer(_BROWSER_SECONDS, terminal=terminal))
     return exchange_code(question, code)
 
 

@@ -27,7 +27,7 @@ from gateway.core.values import dataclass
 _TIMEOUT: Final = 20.0
 _LARGEST: Final = 1 << 20
 _LEEWAY: Final = 60.0
-_PATIENCE: Final = 5.0
+_INTERVAL: Final = 5.0
 """Seconds between two questions, and how many more each time an issuer says so (RFC 8628, 3.5)."""
 
 _DEVICE: Final = "urn:ietf:params:oauth:grant-type:device_code"
@@ -169,7 +169,7 @@ def ask_on_a_device(
     status, said = _ask(issuer.device, form, issuer.ca_file)
     try:
         code, shown, address = (str(said[name]) for name in ("device_code", "user_code", "verification_uri"))
-        ends, pause = monotonic() + float(said["expires_in"]), float(said.get("interval", _PATIENCE))
+        ends, pause = monotonic() + float(said["expires_in"]), float(said.get("interval", _INTERVAL))
     except (KeyError, TypeError, ValueError):
         fail(f"The issuer refuses: {_describe(said)}." if status != 200 else "The issuer's answer names no code.")
     show(make_one_line(str(said.get("verification_uri_complete") or address)), make_one_line(shown))
@@ -186,7 +186,7 @@ def ask_on_a_device(
             case "authorization_pending":
                 pass
             case "slow_down":
-                pause += _PATIENCE
+                pause += _INTERVAL
             case None:  # no answer of the issuer's: less often, as RFC 8628 has it
                 pause *= 2
             case "expired_token":

@@ -33,7 +33,7 @@ _MOST_QUESTIONS: Final = 8
 _TRIES: Final = 5
 """Of one code, as the gateway counts them."""
 
-_PATIENCE: Final = 600.0
+_BROWSER_SECONDS: Final = 600.0
 """Seconds for somebody to sign in in a browser."""
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._~+/=-]{1,8192}", re.ASCII)
@@ -159,7 +159,7 @@ class _Visitor:
                 open_browser(address)
             elif terminal is not None:
                 say(ELSEWHERE)
-            said = parse_qs(back.take_answer(_PATIENCE, "try again", terminal=terminal))
+            said = parse_qs(back.take_answer(_BROWSER_SECONDS, "try again", terminal=terminal))
         if len(said.get("code", ())) != 1:
             fail("The browser came back without a code: nobody is signed in.")
         status, _, body = self._ask("POST", {"code": said["code"][0], "code_verifier": verifier})

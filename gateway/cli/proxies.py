@@ -13,7 +13,7 @@ from gateway.core.finding import Finding
 if TYPE_CHECKING:
     from gateway.schema.addresses import ListenAddress
 
-_PATIENCE: Final = 3.0
+_TIMEOUT: Final = 3.0
 _IGNORED: Final = "gateway_forwarded_ignored_total"
 _SPOKEN: Final = 'gateway_connections_refused_total{why="proxy_protocol"}'
 _REQUESTS: Final = 'gateway_requests_total{plane="data"'
@@ -54,7 +54,7 @@ async def _read_metrics(url: str) -> str | None:
 
     try:
         async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_PATIENCE)) as session,
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_TIMEOUT)) as session,
             session.get(url, allow_redirects=False) as answer,
         ):
             return await answer.text() if answer.status == 200 else None

@@ -187,7 +187,7 @@ def test_an_address_is_printed_for_a_browser_that_is_not_opened(terminal, link, 
     """Then somebody opens it, or nobody comes in time."""
     link.by = "oidc"
     opened_at = browse(monkeypatch, link, code="a-code")
-    monkeypatch.setattr(open_link, "_PATIENCE", 0.0)
+    monkeypatch.setattr(open_link, "_BROWSER_SECONDS", 0.0)
     done = opened(terminal, link, "--no-browser", "--out", "b.bin")
     assert (1, []) == (done.exit_code, opened_at)
     assert f"{link.url}?sign_in=any&redirect_uri=http%3A%2F%2F127.0.0.1%3A" in done.output
