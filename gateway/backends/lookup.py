@@ -12,8 +12,9 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import suppress
-from ipaddress import ip_address
 from threading import Thread
+
+from gateway.core.attempt import is_address
 
 _Found = list[str] | OSError
 
@@ -24,7 +25,7 @@ class Lookup:
     def __init__(self, host: str, port: int) -> None:
         self._host = host
         self._port = port
-        self._numeric = _is_numeric(host)
+        self._numeric = is_address(host)
         self._running: asyncio.Future[_Found] | None = None
 
     async def addresses(self) -> list[str]:
@@ -56,14 +57,6 @@ class Lookup:
         except RuntimeError as error:
             raise OSError(str(error)) from None
         return running
-
-
-def _is_numeric(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _look(host: str, port: int) -> _Found:

@@ -1,4 +1,4 @@
-"""Owns the nouns of a decision's input: who (`Principal`), and what is tried (`Attempt`).
+"""Owns the nouns of a decision's input: who (`Principal`), from which `Address`, and what is tried (`Attempt`).
 
 Refuses to own how the principal was proved (`gateway.data.steps.identify`, `gateway.data.steps.authenticate`).
 Law: time enters once. `Attempt.now` is stamped when the request arrives and every decision takes it as data.
@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import field
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, Literal, cast, get_args
 
 from gateway.core.holders import Holder
@@ -149,6 +149,20 @@ class Attempt:
 def unmap(address: Address) -> Address:
     """The IPv4 address that a socket for both families wraps in an IPv6 one (RFC 4291, 2.5.5.2), or the address."""
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is a numeric address, without brackets, and no name."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine, or pod, is reached by a host."""
+    return host == "localhost" or (is_address(host) and ip_address(host).is_loopback)
 
 
 def read_network(text: str) -> IPv4Network | IPv6Network:

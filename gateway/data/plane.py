@@ -5,7 +5,7 @@ Refuses to own how either is built (`gateway.app`).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
@@ -17,9 +17,10 @@ from gateway.core.grant import Grant
 from gateway.core.identity import IdentityRules, IdentityVerifier
 from gateway.core.issued import LinkIssuer
 from gateway.core.lease import LeaseStore
-from gateway.core.limits import LimitStore
+from gateway.core.limits import Demand, LimitStore, Verdict
 from gateway.core.policy import Policy
 from gateway.core.posture import FailPosture
+from gateway.core.reasons import DependencyDown
 from gateway.core.route import Answer, Backend, Cors, Upstream, UpstreamCall
 from gateway.core.token import SecretHash
 from gateway.data.state.bandwidth import BandwidthShaper
@@ -168,6 +169,20 @@ class DataPlane:
     identity: IdentityVerifier | None = None
     renewals: Renewing = field(init=False)
     link_issuer: LinkIssuer = field(init=False)
+
+    async def take_limits(self, snapshot: Snapshot, demands: Sequence[Demand], now: float) -> Verdict | None:
+        """What the limit store says; None while it is down and its posture lets pass.
+
+        Raises:
+            DependencyDown: it is down, and its posture is closed.
+        """
+        try:
+            return await self.limits.take(demands, now)
+        except DependencyDown:
+            if snapshot.posture.limits == "closed":
+                raise
+            self.metrics.count_limiter_decision("skipped")
+            return None
 
     async def move_to(self, permit: Permit, key: str) -> None:
         """Let a permit be about another key, if that is allowed, too.

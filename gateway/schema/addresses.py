@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from gateway.core.attempt import read_network, unmap
+from gateway.core.attempt import is_address, is_loopback, read_network, unmap
 from gateway.core.holders import parse_address, parse_domain
 from gateway.core.said import phrase
 
@@ -102,7 +102,7 @@ def parse_base_url(value: object) -> str:
         raise ValueError(f"holds a user name or password, which a URL here must not: {form}")
     if parts.path not in {"", "/"} or "?" in value or "#" in value:
         raise ValueError(f"has a path, query or fragment: {form}")
-    if not _is_ip(host) and not _HOST.fullmatch(host):
+    if not is_address(host) and not _HOST.fullmatch(host):
         raise ValueError(f"has a host that is no name and no address: {form}")
     shown = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{shown}" if port is None else f"{parts.scheme}://{shown}:{port}"
@@ -116,14 +116,6 @@ def _parse_path_url(value: object) -> str:
     if not _PATH.fullmatch(slash + path) or any(part in {".", ".."} for part in path.split("/")):
         raise ValueError("is not a URL: write http(s)://HOST[:PORT][/PATH], without query and fragment")
     return parse_base_url(scheme + mark + host if mark else value) + slash + path
-
-
-def _is_ip(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,14 +145,14 @@ class ListenAddress:
             raise ValueError(f"names no host and port: {form}; for every interface 0.0.0.0:PORT or [::]:PORT")
         if not _PORT.fullmatch(port) or int(port) > 65535:
             raise ValueError(f"has no port from 0 to 65535: {form}")
-        if not (_is_ip(bare) and (":" in bare) == (bare != host)) and not _HOST.fullmatch(host.lower()):
+        if not (is_address(bare) and (":" in bare) == (bare != host)) and not _HOST.fullmatch(host.lower()):
             raise ValueError(f"has a host that is no name and no address: {form}")
         return cls(bare.lower(), int(port))
 
     @property
     def is_local(self) -> bool:
         """Whether only processes of this machine (or pod) can reach it."""
-        return bool(self.path) or self.host == "localhost" or (_is_ip(self.host) and ip_address(self.host).is_loopback)
+        return bool(self.path) or is_loopback(self.host)
 
     def __str__(self) -> str:
         if self.path:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from ipaddress import ip_address
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, PlainValidator, StrictBool, StrictInt, WithJsonSchema, model_validator
 
+from gateway.core.attempt import is_address, is_loopback
 from gateway.core.holders import parse_address
 from gateway.core.mail import MailHook, MailServer, Security
 from gateway.core.names import is_shown
@@ -45,29 +45,14 @@ def _parse_sender(value: object) -> tuple[str, str]:
 
 
 def _parse_host(value: object) -> str:
-    if not isinstance(value, str) or not (_is_address(value) or _HOST.fullmatch(value.lower())):
+    if not isinstance(value, str) or not (is_address(value) or _HOST.fullmatch(value.lower())):
         raise ValueError("must be the name or the address of a server like mx.example.com, without a port")
     return value.lower()
 
 
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_local(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _check_hook(value: str) -> str:
     parts = urlsplit(value)
-    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and _is_local(parts.hostname))):
+    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))):
         raise ValueError("must be an https URL: what is posted there holds codes")
     if parts.username is not None or parts.password is not None:
         raise ValueError("must be an https URL without user name and password")
@@ -114,7 +99,7 @@ class SmtpSettings(Section):
     def _require_privacy(self) -> SmtpSettings:
         if (self.user is None) != (self.password is None):
             raise ValueError("has a user without a password, or a password without a user")
-        if self.security == "plain" and not _is_local(self.host) and not self.accept_plain:
+        if self.security == "plain" and not is_loopback(self.host) and not self.accept_plain:
             raise ValueError(
                 "sends codes over a network where they can be read: use security: starttls or tls, "
                 "or write accept_plain: true"

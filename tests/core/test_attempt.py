@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.attempt import ANONYMOUS, Attempt, Principal, address_class, address_texts, read_network
+from gateway.core.attempt import (
+    ANONYMOUS,
+    Attempt,
+    Principal,
+    address_class,
+    address_texts,
+    is_address,
+    is_loopback,
+    read_network,
+)
 from gateway.core.request import Action, Operation
 
 
@@ -112,3 +121,21 @@ def test_a_network_lets_in_no_more_than_it_says(text: str) -> None:
     """A zone is refused, as callers of every other interface would fit too; so are bits below the mask."""
     with pytest.raises(ValueError, match=r"\w+ \w+"):
         read_network(text)
+
+
+@pytest.mark.parametrize(
+    ("host", "numeric", "loopback"),
+    [
+        ("127.0.0.1", True, True),
+        ("::1", True, True),
+        ("localhost", False, True),
+        ("10.0.0.1", True, False),
+        ("fe80::1%eth0", True, False),
+        ("127.0.0.1.example.com", False, False),
+        ("[::1]", False, False),
+        ("", False, False),
+    ],
+)
+def test_hosts_that_are_addresses_and_those_of_this_machine(host: str, numeric: bool, loopback: bool) -> None:
+    """By what stands there, without asking for a name; `localhost` is the one name of this machine's own (RFC 6761)."""
+    assert (numeric, loopback) == (is_address(host), is_loopback(host))

@@ -15,7 +15,7 @@ from typing import Final
 from gateway.core.attempt import address_class
 from gateway.core.grant import Scope
 from gateway.core.limits import Demand
-from gateway.core.reasons import DependencyDown, Reason, Refused
+from gateway.core.reasons import Reason, Refused
 from gateway.core.units import Rate, format_instant
 from gateway.data.call import LinkCall
 from gateway.data.plane import DataPlane, Snapshot
@@ -59,12 +59,8 @@ def _place_of(scope: Scope) -> dict[str, str | None]:
 async def _take_turn(plane: DataPlane, snapshot: Snapshot, permit: Permit) -> None:
     """Raises Refused(TOO_MANY_REQUESTS)."""
     link, who = permit.attempt.principal, address_class(permit.attempt.peer)
-    try:
-        verdict = await plane.limits.take([Demand(f"credentials:{link}:{who}", _RATE)], permit.attempt.now)
-    except DependencyDown:
-        if snapshot.posture.limits == "closed":
-            raise
-        return
-    if not verdict.allowed:
+    demand = Demand(f"credentials:{link}:{who}", _RATE)
+    verdict = await plane.take_limits(snapshot, [demand], permit.attempt.now)
+    if verdict is not None and not verdict.allowed:
         detail = "credentials of one link are had too often"
         raise Refused(Reason.TOO_MANY_REQUESTS, detail, retry_after=verdict.retry_after, verdict=verdict)

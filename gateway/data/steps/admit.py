@@ -228,12 +228,8 @@ async def _take_rate(plane: DataPlane, snapshot: Snapshot, route: Route, now: fl
     demands = [Demand(limit.key, limit.requests) for limit in route.limits if limit.requests is not None]
     if not demands:
         return None
-    try:
-        verdict = await plane.limits.take(demands, now)
-    except DependencyDown:
-        if snapshot.posture.limits == "closed":
-            raise
-        plane.metrics.count_limiter_decision("skipped")
+    verdict = await plane.take_limits(snapshot, demands, now)
+    if verdict is None:
         return None
     plane.metrics.count_limiter_decision("allowed" if verdict.allowed else "refused")
     if not verdict.allowed:

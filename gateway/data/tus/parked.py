@@ -35,13 +35,8 @@ async def park(plane: DataPlane, snapshot: Snapshot, grant: Grant, most: int | N
     demand = _demand(grant, most, size)
     if demand is None:
         return
-    try:
-        verdict = await plane.limits.take([demand], plane.clock())
-    except DependencyDown:
-        if snapshot.posture.limits == "closed":
-            raise
-        return
-    if not verdict.allowed:
+    verdict = await plane.take_limits(snapshot, [demand], plane.clock())
+    if verdict is not None and not verdict.allowed:
         detail = "the link's uses could not store what lies about in pieces"
         raise Refused(Reason.TOO_MANY_REQUESTS, detail, retry_after=verdict.retry_after, verdict=verdict)
 

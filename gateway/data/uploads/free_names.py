@@ -48,14 +48,10 @@ class HeldName:
         place = f"{route.backend.name}/{route.bucket.real_bucket}/{route.real_key}"
         return cls(plane, "name:" + blake2b(place.encode(), digest_size=16).hexdigest())
 
-    async def take(self, *, closed: bool) -> bool:
-        """Whether it is held now. A limit store that is down holds nothing, unless its posture is `closed`."""
-        try:
-            return (await self.plane.limits.take([Demand(self.mark, _ONE, 1)], self.plane.clock())).allowed
-        except DependencyDown:
-            if closed:
-                raise
-            return True
+    async def take(self, snapshot: Snapshot) -> bool:
+        """Whether it is held now. A limit store that is down holds nothing, where its posture lets pass."""
+        verdict = await self.plane.take_limits(snapshot, [Demand(self.mark, _ONE, 1)], self.plane.clock())
+        return verdict is None or verdict.allowed
 
     async def give_back(self) -> None:
         with suppress(DependencyDown):
@@ -70,14 +66,13 @@ async def hold_free_name(plane: DataPlane, snapshot: Snapshot, permit: Permit) -
     """
     folder, slash, name = permit.attempt.key.rpartition("/")
     taken = await _taken_names(plane, permit, f"{folder}{slash}", name)
-    closed = snapshot.posture.limits == "closed"
     for free in _candidates(plane, name):
         key = f"{folder}{slash}{free}"
         if key in taken:
             continue
         await plane.move_to(permit, check_key(key))
         held = HeldName.of(plane, permit.route)
-        if not await held.take(closed=closed):
+        if not await held.take(snapshot):
             continue
         try:
             await require_absent(plane.upstream, permit.route.call("HEAD"))
