@@ -98,13 +98,9 @@ async def claim(
     if room is not Room.TAKEN and least is not None and least < wanted:
         wanted = least
         room = await shield(_reserve(leases, permit, grant, wanted, cap))
-    for _ in range(_TRIES):
-        if room is not Room.HELD or not ranged:
-            break
+    if room is Room.HELD and ranged:
         wanted = min(wanted, _PIECE)
-        room = await shield(_reserve(leases, permit, grant, wanted, cap))
-        if room is Room.HELD:
-            await permit.pause(_PAUSE)
+        room = await _wait_for_room(leases, permit, grant, wanted, cap)
     first = permit.reservation
     if room is not Room.TAKEN and cap is not None and first is not None and _may_take_another(permit, grant):
         room = await _take_another(leases, permit, grant, first, wanted=wanted, cap=cap)
@@ -112,6 +108,21 @@ async def claim(
         state = "is spent" if room is Room.SPENT else "is reserved by what runs already"
         raise Refused(Reason.USED_UP, f"what the grant, or this use of it, may move {state}")
     return wanted
+
+
+async def _wait_for_room(leases: LeaseStore, permit: Permit, grant: Grant, wanted: int, cap: int | None) -> Room:
+    """Reserve so many bytes as soon as others give them back, within a while.
+
+    Raises:
+        Refused: the reason of a cut while it waits.
+    """
+    room = Room.HELD
+    for _ in range(_TRIES):
+        room = await shield(_reserve(leases, permit, grant, wanted, cap))
+        if room is not Room.HELD:
+            break
+        await permit.pause(_PAUSE)
+    return room
 
 
 async def _require_not_had(leases: LeaseStore, permit: Permit, grant: Grant, whole: int, *, patient: bool) -> None:
