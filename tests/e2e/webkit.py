@@ -46,7 +46,7 @@ class Webkit:
         asked = urllib.request.Request(
             self._at + command, json.dumps(arguments).encode(), {"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(asked, timeout=30) as answer:
+        with urllib.request.urlopen(asked, timeout=60) as answer:
             return json.load(answer)["value"]
 
 
