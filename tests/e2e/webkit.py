@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ class Webkit:
         self._at = f"{address}/session"
         wanted = {"acceptInsecureCerts": over_tls.trust() is not None}
         self._at += "/" + self.call("", capabilities={"alwaysMatch": wanted})["sessionId"]
-        self.call("/timeouts", pageLoad=15000, script=5000)
+        self.call("/timeouts", pageLoad=60000, script=60000)
 
     def open(self, url: str) -> None:
         self.call("/url", url=url)
@@ -46,8 +47,11 @@ class Webkit:
         asked = urllib.request.Request(
             self._at + command, json.dumps(arguments).encode(), {"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(asked, timeout=60) as answer:
-            return json.load(answer)["value"]
+        try:
+            with urllib.request.urlopen(asked, timeout=90) as answer:
+                return json.load(answer)["value"]
+        except urllib.error.HTTPError as refused:
+            raise AssertionError(refused.read().decode()) from None
 
 
 @contextmanager
