@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,7 +42,7 @@ async def test_a_look_up_is_a_miss_each_time(tmp_path: Path) -> None:
 
     store = replace(open_memory(), grants=Asked(MemoryTables()))
     await store.grants.create(grant(0))
-    looker = Looker(store, RevocationView(), 1)
+    looker = Looker(store, RevocationView(), 1, time.perf_counter_ns)
     assert await looker.look(token(0).text) > 0
     assert await looker.look(looker.any().text) > 0
     assert asked == [token(0).hash] * 2

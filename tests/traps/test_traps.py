@@ -232,7 +232,8 @@ async def test_t5_control(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
         self._connection._transport.close()
 
     assert rig.server is not None
-    for listening in rig.server._sockets[0].sockets:
+    plain = [bound for server in rig.server._sockets for bound in server.sockets]
+    for listening in (*plain, *rig.server._handshakes._listening):
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 2**31 - 1)
     monkeypatch.setattr(ClientExchange, "cut", ordinary)
     assert await _after_the_cut(rig) > 256 * 1024

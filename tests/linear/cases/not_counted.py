@@ -16,7 +16,7 @@ NOT_COUNTED = {
         wire.s3.multipart:part_call wire.s3.multipart:parts_call wire.s3.documents:given
         wire.s3.documents:post_document wire.s3.xml:escape
         wire.replies:page_reply wire.replies:xml_reply wire.replies:problem wire.replies:rate_fields wire.replies:refusal wire.replies:s3_error
-        wire.replies:s3_ids wire.replies:store_error wire.links.tus:discovery_fields wire.links.tus:location
+        wire.replies:s3_ids wire.replies:store_error wire.replies:store_refusal wire.replies:store_said wire.links.tus:discovery_fields wire.links.tus:location
         wire.links.tus:version_fields wire.http.answer_head:interim_head wire.links.upload_draft:offered_fields
         wire.links.upload_draft:complete_field wire.links.upload_draft:limit_field
         wire.links.upload_draft:interim_fields
@@ -28,8 +28,9 @@ NOT_COUNTED = {
         wire.replies:title_of wire.sig.sigv4:SigningKey wire.sig.sigv4:SigningKeys wire.sig.credentials:is_digest wire.sig.sigv4:require_fresh wire.links.tus:expires_field wire.links.tus_state:lease_key
         wire.links.tus_state:new_upload wire.s3.multipart:part_size wire.s3.documents:page_size core.token:access_key_id core.token:grant_id
         core.token:secret_access_key core.units:format_duration core.units:format_instant core.attempt:address_class
+        core.attempt:is_address core.attempt:is_loopback
         core.attempt:address_texts core.attempt:unmap core.pattern:names_any wire.links.tus:takes_back
-        wire.links.tus_state:keyed_upload wire.links.visitor:opens_page wire.links.visitor:reads_index wire.links.program:Program wire.http.date:http_date
+        wire.links.tus_state:keyed_upload wire.links.visitor:fetches wire.links.visitor:opens_page wire.links.visitor:reads_index wire.links.program:Program wire.http.date:http_date
         core.units:whole_number wire.http.disposition:extended_name
     """,
     _VALUES: """
