@@ -313,6 +313,7 @@ class _App:
                 self.logs.address,
             )
             await self.listeners.open_data(listen, handler, peers, tls=tls)
+        await self.mesh.meet()  # a session that begins there, and each order, is for all processes
         # Last, as readiness is asked there: who is told of it finds all the others open.
         await self.listeners.open_control(self.settings.control.listen, self.control)
 

@@ -5,7 +5,7 @@ an order does (`gateway.app`).
 
 Laws: the page is whole or there is none. A sum without one of the processes would look like counters that were reset,
 and every rate over it would be wrong twice. An order is carried out by every process that answers; the caller gets the
-number of those.
+number of those. Nobody gives one before all can hear it: at a start, the processes wait for each other.
 
 Each process answers on a Unix socket in a directory that only the gateway's own user may enter.
 """
@@ -25,6 +25,8 @@ from typing import Any, Final
 from gateway.telemetry.metrics import Metrics
 
 _ANSWER_SECONDS: Final = 2.0
+_MEETING_SECONDS: Final = 5.0
+_LOOK_SECONDS: Final = 0.02
 _PAGE: Final = "page"
 _OBEYED: Final = b"obeyed"
 _NO_ORDERS: Final[Mapping[str, Callable[..., str | None]]] = MappingProxyType({})
@@ -54,6 +56,13 @@ class WorkerMesh:
         """Answer the others from now on."""
         if self._directory is not None:
             self._server = await asyncio.start_unix_server(self._answer, str(self._directory / f"{os.getpid()}.sock"))
+
+    async def meet(self) -> None:
+        """Wait until all answer, but not for ever: what one of them waits for may be that another one ends."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _MEETING_SECONDS
+        while len(self._others()) + 1 < self._count and loop.time() < deadline:  # noqa: ASYNC110 (others open)
+            await asyncio.sleep(_LOOK_SECONDS)
 
     async def close(self) -> None:
         if self._server is not None and self._directory is not None:

@@ -37,10 +37,30 @@ async def test_whoever_is_asked_answers_for_all(pair):
     assert b"gateway_transfers_in_progress 3.0" in text
 
 
+async def test_the_processes_wait_for_each_other(tmp_path, monkeypatch):
+    """Whoever is early has met the others once they answer, and gives up on one that never does."""
+    early, late = (WorkerMesh(Metrics(), tmp_path, 2) for _ in range(2))
+    monkeypatch.setattr(os, "getpid", lambda: 1001)
+    await early.open()
+    async with asyncio.timeout(1), asyncio.TaskGroup() as waiting:
+        met = waiting.create_task(early.meet())
+        await asyncio.sleep(0.1)
+        assert not met.done()
+        monkeypatch.setattr(os, "getpid", lambda: 1002)
+        await late.open()
+        await late.meet()
+    await late.close()
+    monkeypatch.setattr(os, "getpid", lambda: 1001)
+    monkeypatch.setattr(module, "_MEETING_SECONDS", 0.1)
+    await asyncio.wait_for(early.meet(), 1)
+    await early.close()
+
+
 async def test_a_process_on_its_own_has_its_own_page():
     """No socket, no merging."""
     alone = WorkerMesh(Metrics(), None, 1)
     await alone.open()
+    await asyncio.wait_for(alone.meet(), 0.1)
     content_type, text = await alone.page("application/openmetrics-text; version=1.0.0")
     assert content_type.startswith("application/openmetrics-text")
     assert b"gateway_build_info" in text
