@@ -18,7 +18,6 @@ import ssl
 import time
 from base64 import b64decode
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, NoReturn
 from urllib.parse import quote, urlsplit
@@ -108,7 +107,7 @@ class CentralClient:
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", "Cache-Control": "no-cache"}
         self._url = url
         self._ca_file = ca_file
-        self._trusted: ssl.SSLContext | bool = True
+        self._trusted: ssl.SSLContext | None = None
         self._session: aiohttp.ClientSession | None = aiohttp.ClientSession(headers=headers)
         self._answered: LRUCache[str, None] = LRUCache(_REMEMBERED)
 
@@ -161,10 +160,18 @@ class CentralClient:
         return found
 
     def _trust(self) -> ssl.SSLContext | bool:
-        """Whom to believe at the next connection; a file that cannot be read changes nothing."""
-        if self._ca_file is not None:
-            with suppress(OSError):
-                self._trusted = trust(self._ca_file)
+        """Whom to believe at the next connection; a file that can no longer be read changes nothing.
+
+        Raises:
+            OSError: it could not be read yet: nobody else is believed in its place.
+        """
+        if self._ca_file is None:
+            return True
+        try:
+            self._trusted = trust(self._ca_file)
+        except OSError:
+            if self._trusted is None:
+                raise
         return self._trusted
 
     def _require_new(self, dependency: Dependency, answer: aiohttp.ClientResponse) -> None:

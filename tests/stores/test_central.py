@@ -108,6 +108,8 @@ async def test_a_central_gateway_is_believed_by_the_authorities_of_a_file(desk: 
         url = wire.url.replace("http:", "central+https:")
         with pytest.raises(SettingsError, match="its certificate is not believed"):
             await open_central(url, TOKEN)
+        with pytest.raises(SettingsError, match="FileNotFoundError"):  # and nobody else vouches for it in its place
+            await open_central(url, TOKEN, ca_file=str(tmp_path / "absent.crt"))
         sidecar = await open_central(url, TOKEN, ca_file=str(authority))
         for change in (renew, authority.unlink, partial(authority.write_text, "nothing")):
             change()
