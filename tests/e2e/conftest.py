@@ -109,8 +109,11 @@ def kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webkit]:
         yield running
 
 
-def require(program: str) -> None:
-    if shutil.which(program) is None:
+def require(program: str) -> str:
+    """Where it is; servers stand where only root looks."""
+    found = shutil.which(program) or shutil.which(program, path="/usr/sbin")
+    if found is None:
         if os.environ.get("GATEWAY_REQUIRE_TOOLS"):
             pytest.fail(f"{program} is not installed")
         pytest.skip(f"{program} is not installed")
+    return found

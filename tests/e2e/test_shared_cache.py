@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import pytest
 
 from gateway.core.revocation_target import FeedKind
 from gateway.wire.sig.sigv4 import SigningKeys, presign
 from tests.data.harness import request, running
 from tests.data.raw_client import Got, RawClient
+from tests.e2e.conftest import require
 from tests.servers import over_tls
 from tests.servers.process import await_port, free_ports
 from tests.servers.process import running as process
@@ -39,11 +36,7 @@ http {{
 
 @contextmanager
 def _cache_before(port: int, directory: Path) -> Iterator[int]:
-    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    if program is None:
-        if os.environ.get("GATEWAY_REQUIRE_TOOLS"):
-            pytest.fail("nginx is not installed")
-        pytest.skip("nginx is not installed")
+    program = require("nginx")
     [front] = free_ports(1)
     settings = directory / "nginx.conf"
     settings.write_text(_NGINX.format(front=front, behind=port, scheme=over_tls.scheme()))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
-import shutil
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -14,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.data.harness import Rig, running
+from tests.e2e.conftest import require
 from tests.fuzz.broken_http import vectors
 from tests.servers import over_tls
 from tests.servers.process import await_port, free_ports
@@ -174,11 +173,7 @@ async def test_an_embedded_request_that_is_answered_is_noticed(place: Place) -> 
 
 @contextmanager
 def _front(kind: str, behind: int, directory: Path) -> Iterator[int]:
-    program = shutil.which(kind) or shutil.which(kind, path="/usr/sbin")
-    if program is None:
-        if os.environ.get("GATEWAY_REQUIRE_TOOLS"):
-            pytest.fail(f"{kind} is not installed")
-        pytest.skip(f"{kind} is not installed")
+    program = require(kind)
     [front] = free_ports(1)
     settings = directory / "front.conf"
     places = {"front": front, "behind": behind, "scheme": over_tls.scheme()}

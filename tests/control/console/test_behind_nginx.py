@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -41,12 +40,12 @@ http {{
 @contextmanager
 def behind(shown: Shown, place: Path, more: str) -> Iterator[str]:
     """Where the control listener is below nginx."""
-    require("nginx")
+    program = require("nginx")
     [port] = free_ports(1)
     settings = place / "nginx.conf"
     control = shown.url.removeprefix("http://").removesuffix("/ui/")
     settings.write_text(_NGINX.format(place=place, port=port, control=control, more=more))
-    command = [str(shutil.which("nginx") or "/usr/sbin/nginx"), "-e", str(place / "start.log"), "-c", str(settings)]
+    command = [program, "-e", str(place / "start.log"), "-c", str(settings)]
     log = place / "nginx.log"
     with running(command, log, {}, place) as child:
         await_port(port, child, log)
