@@ -93,11 +93,13 @@ async def run(
     settings_path: Path,
     *,
     environ: Mapping[str, str] = os.environ,
+    settle: Callable[[], None] | None = None,
     ready: Callable[[], None] | None = None,
     stop: asyncio.Event | None = None,
     worker: Worker | None = None,
 ) -> None:
-    """Serve until `stop` is set, SIGTERM or SIGINT. `ready` is called once both listeners accept.
+    """Serve until `stop` is set, SIGTERM or SIGINT. `settle` is called when all is made and no listener is open yet,
+    `ready` once all of them accept.
 
     `worker` says which of several processes this one is.
 
@@ -111,7 +113,7 @@ async def run(
         ended = stop or asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, ended.set)
-        await app.start(stack)
+        await app.start(stack, settle)
         if ready is not None:
             ready()
         await app.serve_until(ended)
@@ -159,7 +161,7 @@ class _App:
         self.identity = Identity(lambda: [issuer.rules for issuer in self.settings.control.identity], time.time)
         self.outbox = Outbox(make_mailer(self.settings.mail.way), self.metrics, self.logs.mailbox)
 
-    async def start(self, stack: AsyncExitStack) -> None:
+    async def start(self, stack: AsyncExitStack, settle: Callable[[], None] | None = None) -> None:
         """Open everything, listeners last. What was opened is closed by `stack`, the last one first."""
         self.logs.install()
         stack.callback(self.logs.close)
@@ -183,6 +185,8 @@ class _App:
         await self.mesh.open()
         stack.push_async_callback(self.mesh.close)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: self._reload("SIGHUP"))
+        if settle is not None:
+            settle()
         await self._open_listeners(stack)
         self.metrics.count_reload("ok")
         self._warn()

@@ -163,7 +163,9 @@ def logging_as_before() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def serving(directory: Path, more: str = "", state: str = '"memory://"') -> AsyncIterator[Running]:
+async def serving(
+    directory: Path, more: str = "", state: str = '"memory://"', settle: Callable[[], None] | None = None
+) -> AsyncIterator[Running]:
     """`run` as a task, ready; it is told to stop in the end."""
     data, control = free_ports(2)
     store = Store()
@@ -178,7 +180,7 @@ async def serving(directory: Path, more: str = "", state: str = '"memory://"') -
         ready = asyncio.Event()
         group = await stack.enter_async_context(asyncio.TaskGroup())
         running.task = group.create_task(
-            room.run(settings, environ=ENVIRON, ready=ready.set, stop=running.stop), name="gateway"
+            room.run(settings, environ=ENVIRON, settle=settle, ready=ready.set, stop=running.stop), name="gateway"
         )
         waiting = group.create_task(ready.wait())
         await asyncio.wait({running.task, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -225,7 +227,8 @@ async def test_ready_means_that_both_listeners_answer(tmp_path: Path) -> None:
 async def test_who_is_told_of_readiness_finds_all_listeners_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The one that is asked for it opens last."""
+    """The one that is asked for it opens last; and what a start has to settle, which takes its time, is settled before
+    anybody can ask for anything."""
     opened: list[str] = []
 
     def note(name: str) -> None:
@@ -239,8 +242,8 @@ async def test_who_is_told_of_readiness_finds_all_listeners_open(
 
     note("open_data")
     note("open_control")
-    async with serving(tmp_path):
-        assert ["open_data", "open_control"] == opened
+    async with serving(tmp_path, settle=lambda: opened.append("settled")):
+        assert ["settled", "open_data", "open_control"] == opened
 
 
 async def test_a_revocation_cuts_what_runs_before_it_is_acknowledged(tmp_path: Path) -> None:

@@ -110,17 +110,18 @@ def _serve(config: Path, worker: Worker | None = None) -> None:
     try:
         from gateway.app import run
 
-        run_loop(lambda: run(config, environ=os.environ, ready=settle, worker=worker))
+        run_loop(lambda: run(config, environ=os.environ, settle=settle, worker=worker))
     finally:
         gc.enable()
 
 
 def settle() -> None:
-    """What exists by now stays."""
-    from gateway.telemetry.memory import join_beside
+    """What exists by now stays. Its pages are joined before anybody is let in: a page that is being joined keeps who
+    needs it waiting for milliseconds, and a start with a million revocations has dozens of them."""
+    from gateway.telemetry.memory import join_pages
 
     tune_collector()
-    join_beside()
+    join_pages()
 
 
 def tune_collector() -> None:

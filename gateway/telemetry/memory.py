@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -36,11 +37,13 @@ _COLLAPSE: Final = 25
 """MADV_COLLAPSE of Linux 6.1 (linux/mman.h), which Python does not name."""
 
 _ENTRY: Final = 8
-_PRESENT: Final = 0x80
-"""In the last byte of a page's entry in /proc/self/pagemap: it is in memory."""
+_PRESENT: Final = bytes(range(0x80, 0x100))
+"""The last byte of a page's entry in /proc/self/pagemap, where it is in memory."""
 
 _GROWN: Final = 8 * 1024 * 1024
 """Bytes more than the last time for which pages are joined again."""
+
+_RESTS: Final = 20.0
 
 _HOLES: Final = 32
 """One page in so many may be missing where pages are joined: it is memory from then on."""
@@ -92,18 +95,23 @@ def resident() -> int:
 
 
 def join_beside() -> None:
-    """Join pages in a thread: the kernel may take its time, and no request waits for it."""
-    Thread(target=join_pages, name="join pages", daemon=True).start()
+    """Join pages while requests are served: in a thread, as the kernel takes its time, and with long rests, as whoever
+    needs a page that is being joined waits."""
+    Thread(target=join_pages, args=(_RESTS,), name="join pages", daemon=True).start()
 
 
-def join_pages() -> int:
-    """Have the memory that the process has filled by now in large pages; returns how many were made, each in a
-    millisecond of CPU time. Its size stays the same, but for the holes."""
-    try:
+def join_pages(rests: float = 0.0) -> int:
+    """Have the memory that the process has filled by now in large pages; returns how many were made, each in one to
+    seven milliseconds of CPU time. Its size stays the same, but for the holes. After each it rests, so many times as
+    long as the page took."""
+    joined = 0
+    with suppress(AttributeError, OSError):
         advise, size = ctypes.CDLL(None).madvise, int(LARGE_PAGE.read_text())
-        return sum(not advise(ctypes.c_void_p(start), ctypes.c_size_t(size), _COLLAPSE) for start in _filled(size))
-    except (AttributeError, OSError):
-        return 0
+        for start in _filled(size):
+            began = time.monotonic()
+            joined += not advise(ctypes.c_void_p(start), ctypes.c_size_t(size), _COLLAPSE)
+            time.sleep(rests * (time.monotonic() - began))
+    return joined
 
 
 def _filled(size: int) -> Iterator[int]:
@@ -117,6 +125,6 @@ def _filled(size: int) -> Iterator[int]:
             begin, end = (int(address, 16) for address in span.split("-"))
             for start in range(-(-begin // size) * size, end - size + 1, size):
                 entries = os.pread(table.fileno(), pages * _ENTRY, start * pages // size * _ENTRY)
-                present = sum(1 for last in entries[_ENTRY - 1 :: _ENTRY] if last & _PRESENT)
-                if present >= pages - pages // _HOLES:
+                missing = entries[_ENTRY - 1 :: _ENTRY].translate(None, _PRESENT)
+                if len(missing) <= pages // _HOLES:
                     yield start

@@ -15,7 +15,6 @@ from contextlib import ExitStack, closing, suppress
 from http.client import HTTPConnection, HTTPException
 from itertools import pairwise
 from pathlib import Path
-from queue import Queue
 from threading import current_thread
 
 import pytest
@@ -265,13 +264,13 @@ def test_a_ready_gateway_collects_again_and_spares_what_a_start_made():
         gc.set_threshold(*threshold)
 
 
-def test_a_ready_gateway_has_its_pages_joined(monkeypatch):
-    """In a thread of its own, so that nothing waits for the kernel."""
-    joined: Queue[str] = Queue()
-    monkeypatch.setattr("gateway.cli.serve.tune_collector", lambda: None)
-    monkeypatch.setattr(memory, "join_pages", lambda: joined.put(current_thread().name))
+def test_what_a_start_made_is_settled_when_settle_returns(monkeypatch):
+    """Pages are joined by then, not beside the first requests."""
+    done = []
+    monkeypatch.setattr("gateway.cli.serve.tune_collector", lambda: done.append("collector"))
+    monkeypatch.setattr(memory, "join_pages", lambda: done.append(current_thread().name))
     settle()
-    assert "join pages" == joined.get(timeout=10)
+    assert ["collector", current_thread().name] == done
 
 
 def test_wrong_settings_are_exit_code_5_with_every_fault(terminal, write):

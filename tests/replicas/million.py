@@ -53,7 +53,7 @@ from tests.servers.rclone import rclone_store
 
 FEW = 1000
 LOOKS = 20_000
-ROUNDS = 5
+ROUNDS = 11
 BLOCK = 1000
 MOST = 1.2
 _WAITING_FOR_NOBODY = ("SQLite", "memory")

@@ -6,7 +6,9 @@ import asyncio
 import ctypes
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Event, current_thread
 from types import SimpleNamespace
 
 import pytest
@@ -120,6 +122,32 @@ def test_a_system_without_large_pages_is_left_alone(
     else:
         monkeypatch.setattr(memory, "LARGE_PAGE", tmp_path / "none")
     assert 0 == memory.join_pages()
+
+
+def test_pages_that_are_joined_beside_requests_keep_none_waiting_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each page a thread of its own rests for twenty times as long as it took."""
+    took, rested = iter([5e-3, 1e-3]), []
+    clock = [0.0]
+    done = Event()
+
+    def advise(*_: object) -> int:
+        clock[0] += next(took)
+        return 0
+
+    def rest(seconds: float) -> None:
+        rested.append((current_thread().name, round(seconds, 6)))
+
+    def found(_: int) -> Iterator[int]:
+        yield from (0, 1)
+        done.set()
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace(madvise=advise))
+    monkeypatch.setattr(memory, "LARGE_PAGE", SimpleNamespace(read_text=lambda: "1"))
+    monkeypatch.setattr(memory, "_filled", found)
+    monkeypatch.setattr(memory, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=rest))
+    memory.join_beside()
+    assert done.wait(10)
+    assert [("join pages", 0.1), ("join pages", 0.02)] == rested
 
 
 async def test_what_comes_to_stay_later_is_joined_too(monkeypatch: pytest.MonkeyPatch) -> None:
