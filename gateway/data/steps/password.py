@@ -5,8 +5,9 @@ Refuses to own how it is stored (`gateway.core.password`) and the cookie's name 
 Laws: whoever proved it once passes by cookie, whatever others do. A password can be guessed, so a client has ten tries
 a minute at a link, and its address, with all clients behind it, forty; a right one is no try. A client is an address
 and a User-Agent: a stranger behind the same address locks no other client out, unless by inventing an agent for each
-try. Tries are counted before they are made, so many at once are as many. Proofs go one at a time for each link and two
-at a time in this process: who floods one link delays no other, and no other work.
+try. Tries are counted before they are made, so many at once are as many; those of an address at a link go one at a
+time, so that who brings the right one with each of many requests at once is not taken for a guesser. Proofs go one at a
+time for each link and two at a time in this process: who floods one link delays no other, and no other work.
 """
 
 from __future__ import annotations
@@ -49,10 +50,11 @@ async def prove_password(
     everybody = f"password:{grant.id}:{address}"
     client = f"{everybody}:{blake2b(agent.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
     guesses = plane.guesses
-    guesses.check(everybody, now)
-    guesses.count_failure(client, _CLIENT_GUESSES, now)  # until it is proved: many tries at once are as many guesses
-    guesses.count_failure(everybody, _ADDRESS_GUESSES, now)
-    if not await plane.passwords.match(password, grant, address):
-        raise Refused(Reason.PASSWORD_WRONG, "the password does not match")
-    guesses.forgive(client)
-    guesses.take_back(everybody, _ADDRESS_GUESSES, now)
+    async with plane.passwords.turn(grant, address):
+        guesses.check(everybody, now)
+        guesses.count_failure(client, _CLIENT_GUESSES, now)  # until it is proved: tries at once are as many
+        guesses.count_failure(everybody, _ADDRESS_GUESSES, now)
+        if not await plane.passwords.match(password, grant):
+            raise Refused(Reason.PASSWORD_WRONG, "the password does not match")
+        guesses.forgive(client)
+        guesses.take_back(everybody, _ADDRESS_GUESSES, now)

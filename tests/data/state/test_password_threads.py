@@ -43,11 +43,31 @@ async def test_a_flood_at_one_link_delays_no_other(rig: Rig, token: str, monkeyp
     monkeypatch.setattr(password_threads.asyncio, "get_running_loop", Threads)
     async with asyncio.TaskGroup() as group:
         for number in range(100):
-            group.create_task(desk.match("flood", grant, str(number % 50)))
+            group.create_task(desk.match(f"flood {number}", grant))
         await asyncio.sleep(0)
-        group.create_task(desk.match("honest", replace(grant, id="l_other"), "1"))
+        group.create_task(desk.match("honest", replace(grant, id="l_other")))
         await asyncio.sleep(0)
         go.set()
     assert 2 == running[1]
     assert 2 > order.index("honest")
     assert 101 == len(order)
+
+
+async def test_what_was_right_is_not_compared_again_while_the_same_is_stored(
+    rig: Rig, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else is spared: not what was wrong, not another password of the link, not another link's."""
+    grant = next(iter(rig.state.grants._tables.grants.values()))
+    desk, compared = Passwords(), []
+
+    def match(password: str, stored: str) -> bool:
+        compared.append(stored)
+        return password == "open sesame"
+
+    monkeypatch.setattr(password_threads, "password_matches", match)
+    assert [True, True, False, False, True] == [
+        await desk.match(password, grant) for password in ("open sesame", "open sesame", "x", "x", "open sesame")
+    ]
+    assert 3 * [STORED] == compared
+    assert await desk.match("open sesame", replace(grant, password="another"))
+    assert "another" == compared[-1]

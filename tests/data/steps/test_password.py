@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from base64 import b64encode
 from collections import Counter
 from dataclasses import replace
@@ -10,7 +11,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from gateway.core.password import SALT_BYTES, hash_password
+from gateway.core.password import SALT_BYTES, hash_password, password_matches
 from gateway.data.presented import password_proof
 from tests.data.harness import Rig
 
@@ -69,3 +70,23 @@ async def test_who_has_proved_it_passes_always(rig: Rig, token: str) -> None:
     proof = f"gateway_password={password_proof(grant)}"
     assert 200 == (await rig.fetch(token, Cookie=proof, X_Forwarded_For="192.0.2.1")).status
     assert 401 == (await rig.fetch(token, Cookie="gateway_password=other", X_Forwarded_For="192.0.2.1")).status
+
+
+async def test_the_right_one_may_come_many_times_at_once(rig: Rig, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Download managers and tools that sync send it with each piece and each file; none of them is a guess."""
+
+    def slow(password: str, stored: str) -> bool:
+        time.sleep(0.1)
+        return password_matches(password, stored)
+
+    monkeypatch.setattr("gateway.data.state.password_threads.password_matches", slow)
+    assert {200: 60} == Counter(await asyncio.gather(*[said(rig, token, "open sesame") for _ in range(60)]))
+    assert {401: 11, 429: 9} == Counter(await asyncio.gather(*[said(rig, token, "guess") for _ in range(20)]))
+
+
+async def test_what_was_proved_before_is_no_way_round(rig: Rig, token: str) -> None:
+    """A guesser has to wait with the right one too, though it is known already: else it would be found by its 200."""
+    assert 200 == await said(rig, token, "open sesame", "browser")
+    await asyncio.gather(*[said(rig, token, "guess", "script") for _ in range(20)])
+    assert 429 == await said(rig, token, "open sesame", "script")
+    assert 200 == await said(rig, token, "open sesame", "browser")
