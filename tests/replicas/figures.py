@@ -22,6 +22,7 @@ from tempfile import TemporaryDirectory
 from tests.replicas.fleet import Fleet, fleet
 from tests.replicas.probes import Clients, Download, Stalled, Watch, quantile
 from tests.replicas.servers import Server, postgres, promote, valkey
+from tests.servers.gateway import Link
 from tests.servers.rclone import rclone_store
 from tests.servers.store import RunningStore
 from tests.stores.cutting import Wire, wire_to
@@ -241,11 +242,12 @@ async def database_fault(
         await asyncio.sleep(0.5)
         if reaches:
             begin()
-        began = time.monotonic()
-        assert await clients.revoke(0, doomed)
-        acknowledged = time.monotonic()
-        if not reaches:
+            began = time.monotonic()  # until it is whole, a replica may hear from the database
+            acknowledged = await _revoke(clients, doomed)
+        else:
+            acknowledged = await _revoke(clients, doomed)
             begin()
+            began = time.monotonic()
         await asyncio.sleep(FAULT_SECONDS)
         ended = [(one.ended or float("inf")) - began for one in downloads if one.broken]
         await asyncio.to_thread(end)
@@ -275,6 +277,12 @@ async def database_fault(
     )
     fresh = await clients.link(1)
     assert (await clients.get(2, fresh.token)).status == 200
+
+
+async def _revoke(clients: Clients, link: Link) -> float:
+    """When that was acknowledged."""
+    assert await clients.revoke(0, link)
+    return time.monotonic()
 
 
 async def counter_fault(scene: Scene, name: str, begin: Callable[[], None], end: Callable[[], None]) -> None:
