@@ -512,7 +512,7 @@ class _App:
 
     def _warn(self) -> None:
         for text in self.loaded.warnings:
-            _log.warning("the policies may not be meant so", detail=text)
+            _log.warning("this may not be meant so", detail=text)
 
 
 def _make_snapshot(loaded: LoadedSettings) -> Snapshot:

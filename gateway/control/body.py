@@ -8,6 +8,7 @@ else was sent only what is short.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 
@@ -50,6 +51,9 @@ _SAME: Final = {
     "string_unicode": "string_type",
 }
 """Faults that people mend in the same way."""
+
+_MEMBER: Final = re.compile(r"<[\w.]+: ('[^']*')>")
+"""How pydantic writes a member of an enumeration among what is allowed; people are told its value."""
 
 Fault = tuple[str, str]
 """A JSON pointer and a sentence."""
@@ -96,7 +100,7 @@ def _sentence(fault: Any) -> str:
         return said["error"].args[0] if said["error"].args else ""
     kind = _SAME.get(kind, kind)
     kind = kind if kind in SENTENCES else "other"
-    values = {name: str(value).replace("' or '", "', '") for name, value in said.items()}
+    values = {name: _MEMBER.sub(r"\1", str(value)).replace("' or '", "', '") for name, value in said.items()}
     return Said(SENTENCES[kind].format(**values), f"type_{kind}", values)
 
 

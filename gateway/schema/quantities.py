@@ -41,9 +41,10 @@ def _parse_duration(value: object) -> float:
 def _parse_duration_or_none(value: object) -> float | None:
     if value is None or value == "none":
         return None
-    if isinstance(value, int | float):
-        return units.duration(value)
-    return units.duration(_require_short(value, "must be a duration like 1h, or none"))
+    try:
+        return _parse_duration(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or none") from None
 
 
 def _parse_presigned_life(value: object) -> float:

@@ -139,7 +139,10 @@ def _read_fault(message: str) -> ConditionFault:
     match = _POSITION.search(message)
     if match is None:
         return ConditionFault("is not a valid expression")
-    return ConditionFault(match[3].replace(" (in container '')", ""), int(match[1]), int(match[2]))
+    text = match[3].replace(" (in container '')", "")
+    if text.startswith("undeclared reference"):
+        text += f"; the variables are {', '.join(sorted(VARIABLES))}"
+    return ConditionFault(text, int(match[1]), int(match[2]))
 
 
 def _parse_condition(value: object) -> CelCondition:

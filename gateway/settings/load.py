@@ -7,16 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 from pydantic import ValidationError
 
 from gateway.core.reasons import SettingsError
 from gateway.schema.addresses import ListenAddress
+from gateway.settings.entry import Section
 from gateway.settings.faults import describe_errors, sort_faults
-from gateway.settings.model import Settings
+from gateway.settings.model import ControlSettings, DataSettings, Settings
 from gateway.settings.overrides import apply_overrides
 from gateway.settings.secret import SecretReader
 from gateway.settings.source import Document, NodePath, Plain, child, read_document
+
+_LISTENERS: Final[Mapping[str, type[Section]]] = {"data": DataSettings, "control": ControlSettings}
 
 
 def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
@@ -68,7 +72,11 @@ def find_policies(path: Path, environ: Mapping[str, str]) -> Path | None:
 
 def _find_clashes(document: Document) -> Iterator[str]:
     """Faults between keys that are each right by themselves, found even while others are wrong."""
-    taken: dict[ListenAddress, str] = {}
+    taken: dict[ListenAddress, str] = {
+        model.model_fields["listen"].default: f"{section}.listen, which is left out"
+        for section, model in _LISTENERS.items()
+        if child(child(document.data, section), "listen") is None
+    }
     for path, text in _list_addresses(document.data):
         try:
             address = ListenAddress.parse(text)

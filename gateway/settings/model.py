@@ -6,7 +6,7 @@ Law: a `Settings` that exists is complete and valid, holds no file handle and ne
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, StrictBool, model_validator
 
@@ -29,6 +29,9 @@ from gateway.settings.secret import SecretRef
 from gateway.settings.session_role import AssumableRole, RoleName
 from gateway.settings.sharing import SharingSettings
 from gateway.settings.state import StateField
+
+SHORTEST_TOKEN: Final = 16
+"""Characters below which a token is told to be short; half of what `openssl rand -hex 16` writes."""
 
 
 class TlsFiles(Section):
@@ -303,6 +306,15 @@ class Settings(Section):
         issuers = any(one.users is not None and one.users.groups is not None for one in control.identity)
         proxied = control.proxy_user is not None and control.proxy_user.groups_header is not None
         return issuers or proxied or self.state.grants.engine == "central"
+
+    @property
+    def guessable(self) -> list[str]:
+        """Whose token can be guessed in time, since nothing but its length keeps it."""
+        control = self.control
+        named = [(f"control.tokens: {one.name}", one.secret) for one in control.tokens]
+        named += [(f"control.sidecars: {one.name}", one.secret) for one in control.sidecars]
+        named += [(f"control.credentials: {one.app}", one.token) for one in control.credentials]
+        return [name for name, secret in named if len(secret.resolve()) < SHORTEST_TOKEN]
 
     @property
     def fixed_at_start(self) -> dict[str, object]:

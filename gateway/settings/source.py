@@ -176,6 +176,13 @@ def read_document(path: Path) -> Document:
     return parse_document(text, str(path))
 
 
+def _explain(error: yaml.MarkedYAMLError) -> str:
+    """What the parser says; where it took a pattern's star for the beginning of an alias, what to write instead."""
+    if error.context == "while scanning an alias":
+        return 'a text that begins with a star has to be quoted, like "**"'
+    return error.problem or error.context or "syntax error"
+
+
 def parse_document(text: str, name: str) -> Document:
     """The same for a text in hand. Raises SettingsError as `read_document` does."""
     reading = _Reading(name)
@@ -184,7 +191,7 @@ def parse_document(text: str, name: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else f"{name}:1:1"
-        reading.faults.append(f"{where}: is not YAML: {error.problem or error.context or 'syntax error'}")
+        reading.faults.append(f"{where}: is not YAML: {_explain(error)}")
     except ReaderError as error:
         before = text[: error.position]
         line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
@@ -252,7 +259,7 @@ class _Reading:
             raise SettingsError(*self.faults)
         self.places[path] = Place(_mark(event), key, getattr(event, "style", None))
         if isinstance(event, yaml.AliasEvent):
-            self._fault(event, "aliases are not allowed: write the value out")
+            self._fault(event, "aliases are not allowed: write the value out, or quote a text that begins with a star")
             return None
         if getattr(event, "anchor", None) is not None:
             self._fault(event, "anchors are not allowed: write the value out where it is needed")

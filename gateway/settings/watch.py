@@ -23,7 +23,7 @@ from gateway.core.values import dataclass
 from gateway.settings.collect import list_files
 from gateway.settings.faults import sort_faults
 from gateway.settings.load import find_policies, read_settings
-from gateway.settings.model import Settings
+from gateway.settings.model import SHORTEST_TOKEN, Settings
 from gateway.settings.policies import PolicySet, check_examples, read_policies
 from gateway.settings.references import References
 from gateway.settings.secret import SecretReader
@@ -56,7 +56,11 @@ class LoadedSettings:
             for pattern in rule.who
             if pattern.text.startswith("group:")
         ]
-        return (*self.policies.warnings, *(() if self.settings.says_groups else named))
+        short = [
+            f"{name} has a token of fewer than {SHORTEST_TOKEN} characters: `openssl rand -hex 32` makes a longer one"
+            for name in self.settings.guessable
+        ]
+        return (*self.policies.warnings, *(() if self.settings.says_groups else named), *short)
 
 
 class Reloader:

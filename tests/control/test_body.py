@@ -68,6 +68,12 @@ def test_faults_are_told_in_our_words() -> None:
     assert [""] == [pointer for pointer, _ in _faults(NewRevocation, {}) or ()]
 
 
+def test_what_is_allowed_is_told_by_its_values() -> None:
+    """Of an enumeration, too: nobody is told a name in Python."""
+    faults = _faults(NewLink, {"bucket": "reports", "key": "a", "actions": ["delete"]})
+    assert (("/actions/0", "must be one of these: 'read', 'list', 'write'"),) == faults
+
+
 def test_faults_between_and_inside_fields_come_together() -> None:
     """A conflict between two fields does not hide a fault of a third."""
     with pytest.raises(ValidationError) as error:

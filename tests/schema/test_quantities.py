@@ -55,7 +55,7 @@ def test_values_are_read_into_their_units(kind: Any, value: object, result: obje
         (quantities.Duration, [1], DURATION),
         (quantities.Duration, "1h" * 20, DURATION),
         (quantities.Duration, "soon", "'soon' is not a duration: write seconds or a text like 90s, 15m, 12h, 30d, 2w"),
-        (quantities.DurationOrNone, [1], "must be a duration like 1h, or none"),
+        (quantities.DurationOrNone, [1], "must be a duration: seconds or a text like 90s, 15m, 12h, 30d, 2w, or none"),
         (quantities.PresignedLife, "8d", "a presigned URL lives from one second to seven days"),
         (quantities.PresignedLife, "10ms", "a presigned URL lives from one second to seven days"),
         (quantities.ByteSize, 1.5, SIZE),

@@ -56,6 +56,10 @@ def test_all_faults_are_told_at_once_in_the_order_of_the_file(folder: Folder) ->
             "2:19: control.listen: the address 127.0.0.1:80 is already taken by data.listen",
         ),
         (
+            "data: {listen: '127.0.0.1:8081'}",
+            "1:16: data.listen: the address 127.0.0.1:8081 is already taken by control.listen, which is left out",
+        ),
+        (
             "data: {trusted: [{listen: unix:/x, app: app:a}, {listen: unix:/x, app: app:b}]}",
             "1:58: data.trusted[1].listen: the address unix:/x is already taken by data.trusted.0.listen",
         ),

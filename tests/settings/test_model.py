@@ -264,8 +264,11 @@ FAULTS = [
         "deadlines: {headers: 0}",
         "2:22: deadlines.headers: 0 is out of range: a duration is above 0 and at most 100 years",
     ),
-    ("deadlines: {total: never}", f"2:20: deadlines.total: 'never' {DURATION}"),
-    ("deadlines: {total: [1]}", "2:20: deadlines.total: must be a duration like 1h, or none"),
+    ("deadlines: {total: never}", f"2:20: deadlines.total: 'never' {DURATION}, or none"),
+    (
+        "deadlines: {total: [1]}",
+        "2:20: deadlines.total: must be a duration: seconds or a text like 90s, 15m, 12h, 30d, 2w, or none",
+    ),
     ("deadlines: {min_rate: 0}", "2:23: deadlines.min_rate: a bandwidth is at least 1 byte per second"),
     ("records: {keep: forever}", f"2:17: records.keep: 'forever' {DURATION}"),
     ("recrods: {}", f"2:1: recrods: unknown key (did you mean 'records'? {SECTIONS})"),

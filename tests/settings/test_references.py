@@ -71,7 +71,7 @@ def sentence(kind: Any, value: object, references: References = REFERENCES) -> s
         (Doing, ["x"], "must be an S3 operation, share or sign"),
         (Condition, " ", "must be a CEL expression, like size < 1000000"),
         (Condition, 7, "must be a CEL expression, like size < 1000000"),
-        (Condition, "siz < 7", "undeclared reference to 'siz'"),
+        (Condition, "key < 7", "found no matching overload for '_<_' applied to '(string, int)'"),
     ],
 )
 def test_what_is_not_of_the_type_is_told(kind: Any, value: object, why: str) -> None:

@@ -70,7 +70,7 @@ def test_a_key_is_always_a_text() -> None:
             "a: &x 1\nb: *x",
             [
                 "f:1:4: anchors are not allowed: write the value out where it is needed",
-                "f:2:4: aliases are not allowed: write the value out",
+                "f:2:4: aliases are not allowed: write the value out, or quote a text that begins with a star",
             ],
         ),
         (
@@ -86,6 +86,10 @@ def test_a_key_is_always_a_text() -> None:
         ("? \n: 1", ["f:1:2: a key must be a text"]),
         ("a: b: c", ["f:1:5: is not YAML: mapping values are not allowed here"]),
         ("a:\n\t- b", ["f:2:1: is not YAML: found character '\\t' that cannot start any token"]),
+        *(
+            (text, [f'f:1:{column}: is not YAML: a text that begins with a star has to be quoted, like "**"'])
+            for text, column in (("on: **", 6), ("who: [*]", 8), ("on: */a.pdf", 6))
+        ),
         ("a: [1, 2", ["f:1:9: is not YAML: expected ',' or ']', but got '<stream end>'"]),
         ('a: "\\ud800"', ["f:1:4: holds a control character or half a surrogate pair"]),
         ('a: "\\0"', ["f:1:4: holds a control character or half a surrogate pair"]),

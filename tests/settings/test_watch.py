@@ -87,6 +87,19 @@ def test_faults_of_settings_and_policies_are_told_together(folder: Folder) -> No
     ]
 
 
+def test_a_token_that_can_be_guessed_is_warned_of(folder: Folder) -> None:
+    """By whose it is, and never by what it is; one that `openssl rand -hex 16` writes is long enough."""
+    site = Site(folder, SHORT="swordfish", LONG="0123456789abcdef0123456789abcdef")
+    control = "tokens: [{name: ops, secret: env:LONG}, {name: ann, secret: env:SHORT}]"
+    folder.settings_file.write_text(
+        f"{MINIMAL}control: {{{control}, credentials: [{{app: app:web, token: env:SHORT}}]}}\n"
+    )
+    assert [
+        f"{whose} has a token of fewer than 16 characters: `openssl rand -hex 32` makes a longer one"
+        for whose in ("control.tokens: ann", "control.credentials: app:web")
+    ] == list(site.reloader.load().warnings)
+
+
 def test_a_failing_example_refuses_the_whole_reading(folder: Folder) -> None:
     """A policy that does not do what its file says it does is not taken over."""
     site = Site(folder)
