@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 
 from gateway.cli.group import cli
+from gateway.settings.schemas import build_policy_schema, build_settings_schema
 
 _ROOT = Path(__file__).resolve().parents[1]
 _DOCUMENTS = [
@@ -133,6 +135,38 @@ def test_every_command_that_a_document_names_is_one_with_these_options() -> None
     named = {line for path in texts if path.name != "CHANGELOG.md" for line in _commands(path.read_text())}
     assert len(named) > 80
     assert [] == sorted(line for line in named if not _is_a_command(line))
+
+
+def _words(schema: dict[str, Any]) -> set[str]:
+    """Every key that a file may have, and every word that has a kind of its own, like a capability."""
+    parts = [schema, *schema["$defs"].values()]
+    keys = {key for part in parts for key in part.get("properties", {})}
+    return keys | {word for part in parts for word in part.get("enum", ())}
+
+
+def test_every_word_of_a_policy_stands_in_its_guide() -> None:
+    """Keys and capabilities: what a file may say, somebody who reads the guide can find."""
+    words = _words(build_policy_schema())
+    assert {"approval", "conditional_complete", "equal_parts"} <= words
+    text = (_ROOT / "policies/README.md").read_text()
+    assert set() == words - set(re.findall(r"\w+", text))
+
+
+@pytest.mark.parametrize("section", ["Backend", "Bucket", "Rule", "Limit", "Example"])
+def test_each_table_of_the_guide_to_policies_has_every_key(section: str) -> None:
+    """One that stands in another table only is not found by who needs it here."""
+    keys = set(build_policy_schema()["$defs"][f"{section}Entry"]["properties"])
+    [text] = re.findall(
+        rf"^## {section}s.*?(?=^## )", (_ROOT / "policies/README.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    cells = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
+    assert keys == {word for cell in cells for word in re.findall(r"`(\w+)`", cell)}
+
+
+def test_every_key_of_the_settings_stands_in_the_commented_file() -> None:
+    """Or, of a way to send mails, in the guide to mail."""
+    written = (_ROOT / "gateway.yaml").read_text() + (_ROOT / "docs/mail.md").read_text()
+    assert set() == _words(build_settings_schema()) - set(re.findall(r"\w+", written))
 
 
 def test_a_command_that_is_none_is_found() -> None:
