@@ -8,12 +8,13 @@ this room except through `presign`.
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from gateway.backends.connection import Timeouts
 from gateway.backends.credential_chain import ChainCredentials, CredentialSource, StaticCredentials, load_chain
@@ -26,6 +27,10 @@ from gateway.core.profile import SignatureVersion
 from gateway.core.reasons import Reason, SettingsError, UpstreamFailed
 from gateway.core.route import Answer, UpstreamCall
 from gateway.wire.sig.credentials import MAX_EXPIRES
+
+_PATIENCE: Final = 5.0
+"""Seconds after which a read that its client gave up counts as one that the store did not answer. A store that hangs
+would be seen by nobody otherwise, where all clients wait for less than the time-out."""
 
 
 class UpstreamObserver(Protocol):
@@ -149,6 +154,10 @@ class _OpenCall(StoreCall):
             answer = await self.exchange(store.pool(authority), head)
         except UpstreamFailed as failure:
             upstream.observer.count_failure(call.backend, failure.reason)
+            raise
+        except asyncio.CancelledError:
+            if self._body is None and not call.slow_head and time.perf_counter() - started >= _PATIENCE:
+                upstream.observer.count_failure(call.backend, Reason.UPSTREAM_TIMED_OUT)
             raise
         self._answered = answer.status, time.perf_counter() - started
         bare = answer.length == 0 or call.method not in SILENT

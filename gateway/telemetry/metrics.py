@@ -45,7 +45,7 @@ _STATUS_CODES: Final = (
     *(500, 501, 502, 503, 504),
 )
 _STATUSES: Final = (*map(str, _STATUS_CODES), "none", "1xx", "2xx", "3xx", "4xx", "5xx")
-_STATUS_TEXT: Final = {code: str(code) for code in _STATUS_CODES} | {0: "none"}
+_STATUS_TEXT: Final = {code: str(code) for code in _STATUS_CODES}
 _STORE_PROTOCOLS: Final = {
     GrantStore: "grants",
     GrantAdmin: "grants",
@@ -243,13 +243,13 @@ class Metrics:
         self._dropped.add((), count)
 
     def observe_answer(self, backend: str, status: int, seconds: float) -> None:
-        """A store answered with this status, or with 0: not at all. Rare codes are counted by their class."""
+        """A store answered with this status. Rare codes are counted by their class."""
         self._answers.add((backend, _STATUS_TEXT.get(status) or f"{status // 100}xx"))
         self._answer_times.observe((backend,), seconds)
 
     def count_failure(self, backend: str, reason: Reason) -> None:
-        """A store did not answer."""
-        self.observe_answer(backend, 0, 0.0)
+        """A store did not answer; so there is no time that it took to."""
+        self._answers.add((backend, "none"))
 
     def observe_presign(self, seconds: float) -> None:
         self._presigns.observe((), seconds)

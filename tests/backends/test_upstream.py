@@ -325,6 +325,36 @@ async def test_the_observer_is_told_of_answers_and_failures() -> None:
     assert [("presigned",), answered, ("presigned",), answered, ("failed", "b", Reason.UPSTREAM_BROKE)] == recorder.told
 
 
+@pytest.mark.parametrize(
+    ("seconds", "asked", "failures"),
+    [
+        (0.0, call(), 1),
+        (60.0, call(), 0),
+        (0.0, replace(call(), slow_head=True), 0),
+    ],
+    ids=["waited in vain", "left at once", "may take its time"],
+)
+async def test_a_store_that_hangs_is_counted_though_its_clients_leave_first(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, asked: UpstreamCall, failures: int
+) -> None:
+    """Who waited for a while says that the store did not answer; who left at once says nothing of it."""
+    monkeypatch.setattr("gateway.backends.upstream._PATIENCE", seconds)
+    leaving = asyncio.timeout(None)
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        leaving.reschedule(0)
+        await peer.until_closed()
+
+    recorder = Recorder()
+    async with fault_server(script) as seen, upstream_to(seen.port) as upstream:
+        upstream.observer = recorder
+        with pytest.raises(TimeoutError):
+            async with leaving, upstream.open(asked):
+                pytest.fail("there is no answer")
+    assert [("presigned",), *[("failed", "b", Reason.UPSTREAM_TIMED_OUT)] * failures] == recorder.told
+
+
 async def test_new_stores_are_there_before_anything_is_awaited() -> None:
     """No request comes between a policy that names a store and the store."""
     async with upstream_to(9) as upstream:

@@ -129,6 +129,7 @@ def test_what_happened_is_what_the_page_says():
         ("gateway_upstream_requests_total", ("archive", "206")): 1,
         ("gateway_upstream_requests_total", ("archive", "4xx")): 1,
         ("gateway_upstream_requests_total", ("archive", "none")): 1,
+        ("gateway_upstream_duration_seconds_count", ("archive",)): 2,
         ("gateway_grant_cache_total", ("hit",)): 1,
         ("gateway_limiter_decisions_total", ("allowed",)): 1,
         ("gateway_revocation_view_age_seconds", ()): 0.25,

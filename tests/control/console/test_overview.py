@@ -9,6 +9,7 @@ import pytest
 
 from gateway.control.deps import Transfer
 from gateway.core.duty import AdminTerms, Duty
+from gateway.core.reasons import Reason
 from gateway.core.token import hash_secret
 from gateway.telemetry.metrics import Metrics
 from tests.control.console.seat import Seat
@@ -30,7 +31,7 @@ async def desk(told: dict[str, Any]) -> AsyncIterator[Desk]:
     metrics.count_request("data", "GetObject", "archive", "ok", 0.5, 0.1)
     metrics.count_refusal("revoked")
     metrics.observe_answer("archive", 200, 0.25)
-    metrics.observe_answer("archive", 0, 0.0)
+    metrics.count_failure("archive", Reason.UPSTREAM_TIMED_OUT)
     metrics.count_bytes("out", "archive", 4096)
     metrics.observe_revocation_lag(0.05)
 
