@@ -32,7 +32,7 @@ from gateway.core.mail import shown_address
 from gateway.core.names import is_shown
 from gateway.core.reasons import TABLE
 from gateway.core.record import AuditEvent, Outcome, Record
-from gateway.telemetry.outlet import Outlet, may_stall
+from gateway.telemetry.outlet import open_outlet
 from gateway.telemetry.redaction import redact_names, scrub
 
 LogForm = Literal["json", "console", "ecs"]
@@ -166,7 +166,7 @@ class Logs:
         addresses: Addresses = "full",
     ) -> None:
         self._stream = stream or sys.stdout.buffer
-        self._outlet = Outlet(self._stream.fileno(), self._tell_lost) if may_stall(self._stream) else None
+        self._outlet = open_outlet(self._stream, self._tell_lost)
         self._lock = threading.Lock()
         self._held: deque[str] = deque()
         self._flushing: asyncio.TimerHandle | None = None
@@ -316,11 +316,14 @@ class Logs:
 
     @property
     def lost(self) -> int:
-        """How many lines nobody took in time, since the start."""
+        """How many lines nobody took, since the start."""
         return 0 if self._outlet is None else self._outlet.lost
 
     def _tell_lost(self, count: int) -> bytes:
-        event: Event = {"event": "lines are missing here: the log's reader stood still", "lines": count}
+        event: Event = {
+            "event": "lines are missing here: the log's reader stood still, or its disk was full",
+            "lines": count,
+        }
         return f"{self._render_event('error', event)}\n".encode()
 
 

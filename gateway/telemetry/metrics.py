@@ -133,7 +133,9 @@ class Metrics:
             "gateway_connections_refused", "Connections that were closed before any request.", (causes,)
         )
         self._refused_connections.start((cause,) for cause in causes)
-        self._lost_lines = Counter("gateway_lost_log_lines", "Lines of the log that nobody took in time.")
+        self._lost_lines = Counter(
+            "gateway_lost_log_lines", "Lines of the log that no reader took in time, or no disk."
+        )
         self._dropped = Counter(
             "gateway_dropped_records", "Records that reached the log and not the ledger, or not the counts of uses."
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import re
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from gateway.telemetry import outlet as module
-from gateway.telemetry.outlet import Outlet, may_stall
+from gateway.telemetry.outlet import Outlet, open_outlet
 
 LINE = b"x" * 999 + b"\n"
 MANY = 500
@@ -121,4 +122,40 @@ def test_a_reader_that_went_away_costs_the_log_alone() -> None:
 def test_what_has_no_reader_is_written_by_who_logs(tmp_path: Path, pipe: tuple[int, int]) -> None:
     """Files and memory never wait for one; pipes, sockets and terminals do."""
     with (tmp_path / "log").open("wb") as file, open(pipe[1], "wb", closefd=False) as stream:
-        assert [False, False, True] == [may_stall(one) for one in (file, io.BytesIO(), stream)]
+        outlets = [open_outlet(one, lambda count: b"") for one in (file, io.BytesIO(), stream)]
+        assert [False, None, True] == [outlet and outlet.stalls for outlet in outlets]
+        assert outlets[0] is not None
+        outlets[0].put(LINE, 1)
+        assert LINE == (tmp_path / "log").read_bytes()
+
+
+@pytest.mark.parametrize("stalls", [False, True])
+def test_what_a_full_disk_does_not_take_is_counted_and_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stalls: bool
+) -> None:
+    """Once there is room again, at its place, behind the end of a line that was taken by half; while there is none,
+    nothing spins and nothing is raised."""
+    room, tried = 1500, 0
+    written = os.write
+
+    def write(descriptor: int, text: memoryview) -> int:
+        nonlocal room, tried
+        tried += 1
+        if not room:
+            raise OSError(errno.ENOSPC, "no space left")
+        taken = written(descriptor, text[:room])
+        room -= taken
+        return taken
+
+    monkeypatch.setattr(os, "write", write)
+    with (tmp_path / "log").open("wb") as file:
+        outlet = Outlet(file.fileno(), lambda count: b"%d lost\n" % count, stalls=stalls)
+        for _ in range(4):
+            outlet.put(LINE, 1)
+            assert outlet.drain(5)
+        assert (3, 5) == (outlet.lost, tried)
+        room = 10_000
+        outlet.put(LINE, 1)
+        assert outlet.drain(5)
+    assert LINE + LINE[:500] + b"\n3 lost\n" + LINE == (tmp_path / "log").read_bytes()
+    assert 3 == outlet.lost
