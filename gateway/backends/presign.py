@@ -28,6 +28,7 @@ _SAME: Final = 10
 """Seconds for which the very same call is the same bytes: the signature that they carry is good for much longer."""
 
 _MOST_SAME: Final = 4096
+_LONGEST_SAME: Final = 2048
 
 _OURS: Final = frozenset(
     {
@@ -129,7 +130,8 @@ class Presigner:
         if head.count("\n") != len(lines) or head.count("\r") != len(lines) or "\0" in head:
             raise Refused(Reason.BAD_ARGUMENT, "a line break or a zero byte would leave in a header")
         wire = head.encode("utf-8", "surrogateescape")
-        self._heads[id(call)] = call, credentials, target.authority, wire
+        if len(wire) <= _LONGEST_SAME:  # what makes one longer, a client has sent, and may send otherwise each time
+            self._heads[id(call)] = call, credentials, target.authority, wire
         self._observe(time.perf_counter() - began)
         return target.authority, wire
 

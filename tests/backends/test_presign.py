@@ -189,6 +189,14 @@ def test_no_more_is_kept_of_what_was_presigned_than_is_worth_it(monkeypatch: pyt
         assert len(given._heads) <= 8
 
 
+def test_no_head_is_kept_that_a_client_made_long() -> None:
+    """Whoever sends other conditions or metadata each time would fill the memory with them, 16 KiB a request."""
+    given = presigner()
+    short, long = (replace(call(), headers=(("if-none-match", size * "x"),)) for size in (100, 15_000))
+    assert given.request(short, CREDENTIALS, NOW)[1] is given.request(short, CREDENTIALS, NOW)[1]
+    assert given.request(long, CREDENTIALS, NOW)[1] is not given.request(long, CREDENTIALS, NOW)[1]
+
+
 def test_only_what_is_made_is_timed() -> None:
     """A request that is kept from before took no time to make."""
     told = list[float]()

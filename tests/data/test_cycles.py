@@ -1,9 +1,10 @@
-"""What a request leaves behind: nothing that only the garbage collector could give back."""
+"""What a request leaves behind: nothing that only the garbage collector could give back, no long text of its client."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import tracemalloc
 from base64 import b64encode
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -24,6 +25,7 @@ from tests.data.transfers_in_work import until
 from tests.servers import over_tls
 
 TIMES = 3
+MANY, LONG = 100, 12_000
 
 
 @contextmanager
@@ -47,6 +49,7 @@ async def store(peer: Peer) -> None:
     """Answers by the name of the object."""
     while True:
         head, _ = await peer.request()
+        peer.seen.heads.clear()
         name = head.split()[1].partition("?")[0].rpartition("/")[2]
         if name == "large":
             await peer.send(reply(b"x" * 2_000_000))
@@ -194,3 +197,27 @@ async def test_a_cycle_would_be_seen(rig: Rig) -> None:
         await rig.settled()
         await asyncio.sleep(0.05)
     assert any(type(each).__qualname__ == "Account" for each in found)
+
+
+async def _held_after_many(rig: Rig, token: str, header: str, length: int) -> int:
+    """Bytes that are held after many requests, each with another text in this header."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for number in range(MANY):
+            assert 200 == (await rig.fetch(token, **{header: f'"{number:06}{"x" * length}"'})).status
+        await rig.settled()
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("header", ["User_Agent", "If_None_Match", "Cookie", "Accept_Language", "X_Forwarded_For"])
+async def test_long_texts_are_forgotten(header: str) -> None:
+    """What is remembered of requests is bounded by number: whoever may read one object must not fill each of some
+    thousand places with 16 KiB."""
+    async with before_a_store() as rig:
+        token = await rig.link("small")
+        await _held_after_many(rig, token, header, 10)
+        assert await _held_after_many(rig, token, header, LONG) < MANY * LONG // 4

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from functools import lru_cache
 from hashlib import blake2b
 from types import TracebackType
 from typing import Final
@@ -292,12 +291,7 @@ def _key_of_its_own(permit: Permit) -> str:
 
 
 def _shared_key(attempt: Attempt, *who: str) -> str:
-    return _digest(attempt.bucket, attempt.key, *who)
-
-
-@lru_cache(4096)
-def _digest(bucket: str, key: str, *who: str) -> str:
-    shared = f"{bucket}/{key} {' '.join(who)}"
+    shared = f"{attempt.bucket}/{attempt.key} {' '.join(who)}"
     return blake2b(shared.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
