@@ -152,9 +152,10 @@ _PARTING_SECONDS: Final = 1.0
 class Logs:
     """The log of one process. `structlog.get_logger()` anywhere, and the standard library's loggers, end here.
 
-    `level` can be assigned at any time. `stream` is standard output unless given. `addresses` is how much of a caller's
-    address stands in the log: all, its network (an IPv4 /24, an IPv6 /48), or nothing; `address` makes that of one, and
-    `mailbox` of a person's address for mail, of which `short` leaves the domain.
+    `configure` sets the level, and `override` another one for a while. `stream` is standard output unless given.
+    `addresses` is how much of a caller's address stands in the log: all, its network (an IPv4 /24, an IPv6 /48), or
+    nothing; `address` makes that of one, and `mailbox` of a person's address for mail, of which `short` leaves the
+    domain.
     """
 
     def __init__(
@@ -176,19 +177,32 @@ class Logs:
         self.mailbox: Callable[[str], str] = functools.partial(shown_address, level=addresses)
         self._peer_text = functools.lru_cache(maxsize=4096)(lambda peer: _name_text(self.address(peer)))
         self._shared_part = functools.lru_cache(maxsize=1024)(self._write_shared_part)
-        self._minimum = LEVELS["info"]
-        self.level = level
+        self._override_end: asyncio.TimerHandle | None = None
+        self.configure(level)
 
     @property
     def level(self) -> str:
-        """`debug`, `info`, `warning` or `error`. Assigning anything else raises ValueError."""
+        """The level in force: `debug`, `info`, `warning` or `error`."""
         return next(name for name, number in LEVELS.items() if number == self._minimum)
 
-    @level.setter
-    def level(self, name: str) -> None:
-        if name not in LEVELS:
-            raise ValueError(f"{name!r} is not a log level: write {', '.join(LEVELS)}")
-        self._minimum = LEVELS[name]
+    def configure(self, level: str) -> None:
+        """Set the level, and end what `override` began. Raises ValueError for what is none."""
+        self._minimum = _number(level)
+        self._configured = level
+        self._forget_override_end()
+
+    def override(self, level: str, seconds: float | None = None) -> None:
+        """Another level until `configure` is called, or for so many seconds. Raises ValueError as `configure`."""
+        self._minimum = _number(level)
+        self._forget_override_end()
+        if seconds is not None:
+            loop = asyncio.get_running_loop()
+            self._override_end = loop.call_later(seconds, self.configure, self._configured)
+
+    def _forget_override_end(self) -> None:
+        if self._override_end is not None:
+            self._override_end.cancel()
+            self._override_end = None
 
     def install(self) -> None:
         """Make structlog and the standard library's root logger write here, in place of whatever they did before."""
@@ -310,6 +324,7 @@ class Logs:
 
     def close(self) -> None:
         """Write what is held back, and wait a moment until it is written."""
+        self._forget_override_end()
         self.flush()
         if self._outlet is not None:
             self._outlet.drain(_PARTING_SECONDS)
@@ -325,6 +340,12 @@ class Logs:
             "lines": count,
         }
         return f"{self._render_event('error', event)}\n".encode()
+
+
+def _number(level: str) -> int:
+    if level not in LEVELS:
+        raise ValueError(f"{level!r} is not a log level: write {', '.join(LEVELS)}")
+    return LEVELS[level]
 
 
 def _name(level: int) -> str:

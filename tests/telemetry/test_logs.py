@@ -119,15 +119,34 @@ def test_the_level_changes_while_running(stream):
     logs.audit_log(act)
     logging.getLogger("lib").info("two")
     assert stream.getvalue() == b""
-    logs.level = "info"
+    logs.configure("info")
     log.info("three")
     logs.access_log(record())
     logs.audit_log(act)
     logging.getLogger("lib").info("four")
     assert [line["event"] for line in lines(stream)] == ["three", "request", "audit", "four"]
     assert logs.level == "info"
-    with pytest.raises(ValueError, match="not a log level"):
-        logs.level = "loud"
+    for change in (logs.configure, logs.override):
+        with pytest.raises(ValueError, match="not a log level"):
+            change("loud")
+        assert logs.level == "info"
+
+
+async def test_another_level_gives_way_after_its_time_or_when_the_level_is_set(stream):
+    """A later wish is in place of an earlier one, whose time then ends nothing."""
+    logs = Logs("warning", stream=stream)
+    logs.override("debug", 0.01)
+    assert logs.level == "debug"
+    async with asyncio.timeout(5):
+        while logs.level != "warning":  # noqa: ASYNC110 (the loop's own timer ends it)
+            await asyncio.sleep(0.001)
+    logs.override("debug", 0.01)
+    logs.override("error")
+    await asyncio.sleep(0.03)
+    assert logs.level == "error"
+    logs.override("debug", 0.01)
+    logs.configure("info")
+    await asyncio.sleep(0.03)
     assert logs.level == "info"
 
 
