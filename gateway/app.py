@@ -45,7 +45,6 @@ from gateway.data.s3.fast_crc import register_fast_checksums
 from gateway.data.state.bandwidth import BandwidthShaper
 from gateway.data.state.grants import Grants
 from gateway.data.state.guess_limiter import GuessLimiter
-from gateway.data.state.list_follower import ListFollower
 from gateway.data.state.names import Names
 from gateway.data.state.peers import Peers
 from gateway.data.state.records import Accounts
@@ -55,6 +54,7 @@ from gateway.data.state.transfers import Pace, Transfers
 from gateway.data.steps.refuse import refuse_ended
 from gateway.data.steps.renew import Renewals
 from gateway.data.steps.reserve import keep_reservations
+from gateway.listed_revocations import ListedRevocations
 from gateway.listeners import Listeners
 from gateway.mail.choose import make_mailer
 from gateway.mail.outbox import Outbox
@@ -147,7 +147,7 @@ class _App:
         self.running = WorkerTransfers(lambda: self.plane.transfers, self.logs.address, self.logs.mailbox)
         orders: dict[str, Callable[..., str | None]] = {
             "drain": self._drain,
-            "log": self._log_at,
+            "log": self.logs.override,
             "session": lambda said: self.control.hear(said),
             **self.running.orders,
         }
@@ -157,7 +157,6 @@ class _App:
         self._callers, self._console_rules = make_callers(self.settings), make_console_rules(self.settings)
         self._settings_read, self._rules_read = asyncio.Event(), asyncio.Event()
         self._forgetting: list[asyncio.Task[None]] = []
-        self._level_back: asyncio.TimerHandle | None = None
         self.identity = Identity(lambda: [issuer.rules for issuer in self.settings.control.identity], time.time)
         self.outbox = Outbox(make_mailer(self.settings.mail.way), self.metrics, self.logs.mailbox)
 
@@ -166,7 +165,6 @@ class _App:
         self.logs.install()
         stack.callback(self.logs.close)
         self.metrics.measure_lost_lines(lambda: self.logs.lost)
-        stack.callback(self._log_as_set)
         self.tracing = open_tracing(os.environ)
         if self.tracing is not None:
             stack.push_async_callback(asyncio.to_thread, self.tracing.close)
@@ -283,22 +281,19 @@ class _App:
         self.metrics.transfers.ask(self.plane.transfers.__len__)
         self.renewals = self.plane.renewals = Renewals(self.plane, monotonic=monotonic)
         self.plane.link_issuer = self.state.issuer or Keys(self._stores(), self._live(), self._journal())
-        await self._open_list()
+        await self._open_listed(follower)
         await follower.load()
         self.health.check(phrase("check_revocations", "revocations"), follower.tell_fault)
         self.health.check(phrase("check_audit", "audit"), self._ledger_fault)
 
-    async def _open_list(self) -> None:
+    async def _open_listed(self, follower: RevocationFollower) -> None:
         """The list of revocations that somebody else keeps, as a part of the view."""
-        self._list: ListFollower | None = None
-        if (listed := self.settings.state.revocations) is None:
-            return
-        self._list_file = RevocationFile(listed.file, clock=time.time)
-        self._list = follower = ListFollower(self._list_file, listed.max_age, self._take, clock=time.time)
-        self._list_file.settle()
-        await follower.load()
-        self.plane.follower.include(follower)
-        self.metrics.report_list_age(lambda: follower.age)
+        self._listed: ListedRevocations | None = None
+        if (settings := self.settings.state.revocations) is not None:
+            self._listed = listed = ListedRevocations(settings, self._take)
+            await listed.open()
+            follower.include(listed.follower)
+            self.metrics.report_list_age(lambda: listed.follower.age)
 
     async def _open_listeners(self, stack: AsyncExitStack) -> None:
         data = self.settings.data
@@ -343,7 +338,7 @@ class _App:
         unapproved = UnapprovedGrants(self._stores(), self._live(), self._journal(), self.metrics.set_waiting)
         orphaned = OrphanedKeys(self._stores(), self._live(), self._journal(), lambda: compile_sources(self.settings))
         return (
-            *(() if self._list is None else self._list_work(self._list)),
+            *(() if self._listed is None else self._listed.work()),
             ("revocations", plane.follower.run()),
             ("view", plane.follower.guard(plane.transfers.cut_undecided)),
             ("renewals", self.renewals.run()),
@@ -367,15 +362,6 @@ class _App:
             ("mail", self.outbox.run()),
             ("reload", watch(self.reloader, lambda: self._reload("change"))),
         )
-
-    def _list_work(self, follower: ListFollower) -> Sequence[tuple[str, Coroutine[Any, Any, None]]]:
-        """A list is read at its first change, as half of one is none, and what it says holds within a second."""
-
-        def changed() -> None:
-            self._list_file.settle()
-            follower.note()
-
-        return ("revocation list", follower.run()), ("list's watch", watch(self._list_file, changed, most_looks=1))
 
     def _keep(self, stack: AsyncExitStack, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Run something for as long as the app runs. If it breaks, the log says why, and readiness that it did."""
@@ -448,18 +434,6 @@ class _App:
         self.plane.snapshot = self.plane.snapshot.with_drained(name, drained=drained)
         _log.warning("backend drained" if drained else "backend resumed", backend=name)
 
-    def _log_at(self, level: str, seconds: float | None) -> None:
-        """A level until a reload, or for so many seconds."""
-        self._log_as_set()
-        self.logs.level = level
-        if seconds is not None:
-            self._level_back = asyncio.get_running_loop().call_later(seconds, self._log_as_set)
-
-    def _log_as_set(self) -> None:
-        if self._level_back is not None:
-            self._level_back.cancel()
-        self.logs.level = self.settings.log.level
-
     def _store_fault(self, role: str) -> str | None:
         """Counters that fail keep nobody out where their posture is open; records are reported by `audit`."""
         open_to_it = {"limits": self.settings.fail.limits == "open", "records": True}.get(role, False)
@@ -500,7 +474,7 @@ class _App:
         self._console_rules, self.outbox.mailer = make_console_rules(loaded.settings), mailer
         self.metrics.announce_names(backends=loaded.policies.policy.backends)
         self.plane.snapshot = _make_snapshot(loaded)
-        self._log_as_set()
+        self.logs.configure(self.settings.log.level)
         self.renewals.rules_changed()
         self._settings_read.set()
         self._rules_read.set()
