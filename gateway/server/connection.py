@@ -1,7 +1,7 @@
-"""Owns one client's connection: bytes in, one request at a time, bytes out, and its end.
+"""Owns one client's connection: bytes in, one request at a time, its answer, and what follows that.
 
-Refuses to own what a request means (`gateway.data.serve`, `gateway.control.serve`) and the listening sockets
-(`gateway.server.listener`).
+Refuses to own what a request means (`gateway.data.serve`, `gateway.control.serve`), the way out of what is answered
+(`gateway.server.stream`), and the listening sockets (`gateway.server.listener`).
 
 Laws: a body is bytes, never decompressed (T3). The next request is not looked at before the answer to this one has
 ended. A request whose end is in doubt, or whose body was not read, is the last of its connection. A connection that
@@ -26,18 +26,11 @@ from gateway.eager import EagerTask
 from gateway.server.head import HeadReader
 from gateway.server.host import Host
 from gateway.server.request import IncomingRequest
-from gateway.server.sending import (
-    NOT_ACKNOWLEDGED,
-    acknowledged,
-    close_once,
-    forget_unsent,
-    peer_of,
-    waiting,
-)
-from gateway.splice.lending import Lending, flush, may_be_lent
+from gateway.server.sending import acknowledged, close_once, peer_of
+from gateway.server.stream import WRITE_HIGH, ClientStream
+from gateway.splice.lending import may_be_lent
 from gateway.wire.http.answer_head import CONTINUE, answer_head
 
-_WRITE_HIGH: Final = 64 * 1024
 _HELD_LIMIT: Final = 64 * 1024
 _PIECE: Final = 4096
 _KEEP_ALIVE: Final = 75.0
@@ -48,7 +41,7 @@ _MALFORMED: Final = b"malformed request\n"
 _log = structlog.get_logger("gateway.server")
 
 
-class Connection(asyncio.BufferedProtocol):
+class Connection(ClientStream):
     """One connection. `_half` is whether the client has ended its side, `answered` whether the answer to the request in
     work has begun."""
 
@@ -57,8 +50,6 @@ class Connection(asyncio.BufferedProtocol):
         "_broken_off",
         "_closing",
         "_confirmed",
-        "_drained",
-        "_ended",
         "_half",
         "_held",
         "_last",
@@ -66,30 +57,26 @@ class Connection(asyncio.BufferedProtocol):
         "_served",
         "_since",
         "_task",
-        "_transport",
         "answered",
         "date",
         "heads",
         "host",
-        "lending",
         "peer",
         "peer_texts",
     )
 
     def __init__(self, host: Host[Connection]) -> None:
+        super().__init__(host.loop)
         self.host = host
         self.date = host.date
-        self._transport: asyncio.Transport | None = None
         self.heads = HeadReader(host.known_heads)
         self._arrival: IncomingRequest | None = None  # from the end of its head to the end of its answer
         self._task: EagerTask | None = None
         self._broken_off: EagerTask | None = None
         self._held = bytearray()  # what follows on the wire, for after the answer
-        self._drained: asyncio.Future[None] | None = None
-        self.lending = Lending()
         self._closing: asyncio.TimerHandle | None = None
         self._reading = True
-        self._served = self._last = self._ended = self._half = self.answered = False
+        self._served = self._last = self._half = self.answered = False
         self._confirmed = 0  # bytes, when the clock last looked at a client that has ended its side
         self._since: float | None = None
         self.peer: Address | None = None
@@ -98,16 +85,10 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = stream = cast("asyncio.Transport", transport)
-        stream.set_write_buffer_limits(high=_WRITE_HIGH)
+        stream.set_write_buffer_limits(high=WRITE_HIGH)
         self.peer, self.peer_texts = peer_of(stream)
-        self._since = self.host.loop.time()
+        self._since = self._loop.time()
         self.host.add_connection(self)
-
-    @property
-    def descriptor(self) -> int:
-        """Its socket's number."""
-        stream = self._transport
-        return -1 if stream is None else int(stream.get_extra_info("socket").fileno())
 
     def get_buffer(self, sizehint: int) -> memoryview:
         arrival = self._arrival
@@ -134,15 +115,6 @@ class Connection(asyncio.BufferedProtocol):
         asked = bool(self._held) if arrival is None else arrival.body.whole
         self._half = asked and self._closing is None and self.peer is not None and not self.encrypted
         return self._half
-
-    def pause_writing(self) -> None:
-        if self._drained is None:
-            self._drained = self.host.loop.create_future()
-
-    def resume_writing(self) -> None:
-        drained, self._drained = self._drained, None
-        if drained is not None and not drained.done():
-            drained.set_result(None)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self.lending.recall()
@@ -190,14 +162,14 @@ class Connection(asyncio.BufferedProtocol):
                 self.hold_body()
 
     def _start(self, arrival: IncomingRequest) -> None:
-        self._task = task = EagerTask(self.host.loop, self._answer(arrival))
+        self._task = task = EagerTask(self._loop, self._answer(arrival))
         task.go_on()
 
     def _read_head(self, data: bytes) -> bytes:
         """Read on in a head, which may end in `data`; returns what stands behind it then."""
         known = self.heads.recall(data)
         if known is None and self._served and not self.heads.begun:
-            self._since = self.host.loop.time()
+            self._since = self._loop.time()
         try:
             arrival, rest = known or self.heads.read_head(data)
         except ValueError:
@@ -289,47 +261,15 @@ class Connection(asyncio.BufferedProtocol):
         if self._last or (self._half and not self._held):
             close_once(self._transport)
             return
-        self._since = self.host.loop.time()
+        self._since = self._loop.time()
         if self._held:  # in a turn of its own: others come in between, however much was sent at once
-            self.host.loop.call_soon(self._read_held)
+            self._loop.call_soon(self._read_held)
         else:
             self.resume_body()
 
     def allow_body(self) -> None:
         """Let a client that asked first send its body."""
         self.write(CONTINUE)
-
-    @property
-    def encrypted(self) -> bool:
-        """Whether the client speaks TLS with us."""
-        return self._transport is not None and self._transport.get_extra_info("ssl_object") is not None
-
-    def write(self, data: bytes) -> bool:
-        """Hand bytes to the socket; returns whether the client is behind. Raises ConnectionError when there is none."""
-        if self._transport is None or self._transport.is_closing():
-            raise ConnectionResetError("the connection is closed")
-        self._transport.write(data)
-        return self._drained is not None
-
-    @property
-    def behind(self) -> bool:
-        """Whether there is anything to wait for, or nobody any more."""
-        return self._drained is not None or self._transport is None
-
-    async def drain(self) -> None:
-        """Wait while the client is behind. Raises ConnectionError when it has gone."""
-        if self._drained is not None:
-            await asyncio.shield(self._drained)
-        if self._transport is None or self._transport.is_closing():  # which is told in a later turn
-            raise ConnectionResetError("the connection was lost")
-
-    async def lend(self, moved: Callable[[int], None]) -> Loan | None:
-        """The socket for what is to be sent next; None if it cannot be had."""
-        stream = self._transport
-        if stream is None or not may_be_lent(stream):
-            return None
-        await flush(stream, self.drain, _WRITE_HIGH)
-        return self.lending.lend(stream, moved, self.reset)
 
     def hold_body(self) -> None:
         """Read no more until the reader waits for it: the rest of the body may be taken from the socket itself."""
@@ -363,7 +303,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         with suppress(NotImplementedError, OSError):  # not over TLS, and not if it has gone (asyncio)
             stream.write_eof()
-        self._closing = self.host.loop.call_later(_LINGERING, stream.close)
+        self._closing = self._loop.call_later(_LINGERING, stream.close)
         self.resume_body()
 
     # -- the end
@@ -405,31 +345,3 @@ class Connection(asyncio.BufferedProtocol):
         self._last = True
         if self._arrival is None and self._transport is not None:
             close_once(self._transport)
-
-    def abort(self) -> None:
-        self._ended = True
-        self.lending.recall()
-        if self._transport is not None:
-            self._transport.abort()
-
-    def reset(self) -> int:
-        """End the connection so that the client sees an error: linger 0, abort. Returns the bytes that never left."""
-        stream, self._ended = self._transport, True
-        if stream is None:
-            return 0
-        unsent = forget_unsent(stream)
-        self.lending.recall()
-        stream.abort()
-        return unsent
-
-    def delivered(self, written: int) -> int:
-        """Of so many bytes of a body that were written, those that the client's kernel has confirmed. Below TLS bytes
-        wait where nobody can look, so there it is what was confirmed of the whole connection: to be compared with what
-        it was before, and with nothing else."""
-        stream = self._transport
-        return acknowledged(stream) if stream is not None and self.encrypted else written - self.unacknowledged
-
-    @property
-    def unacknowledged(self) -> int:
-        """Bytes written that the client's kernel has not confirmed."""
-        return 0 if self._transport is None else waiting(self._transport, NOT_ACKNOWLEDGED)
