@@ -25,6 +25,7 @@ from gateway.core.said import phrase
 from gateway.core.token import hash_secret
 from gateway.server.client_address import is_trusted
 from gateway.server.exchange import ClientExchange
+from gateway.wire.http.cookies import read_cookies
 
 FORM_FIELD: Final = "form_token"
 _NAME: Final = "gateway"
@@ -65,8 +66,7 @@ class Browser:
 
     def _read_cookie(self) -> str:
         """The cookie's text, "" if there is none, more than one, or one that is not ours."""
-        pairs = (part.strip().partition("=") for text in self._raw.header_values("cookie") for part in text.split(";"))
-        found = [value for name, _, value in pairs if name == self.name]
+        found = [value for name, value in read_cookies(self._raw) if name == self.name]
         return found[0] if len(found) == 1 and _COOKIE.fullmatch(found[0]) else ""
 
     @property

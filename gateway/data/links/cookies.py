@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.core.request import RawRequest
+from gateway.wire.http.cookies import read_cookies
 
 MARK: Final = "entered="
 _SECONDS: Final = 60.0
@@ -52,8 +53,4 @@ def way_on(raw: RawRequest, now: float) -> str | None:
 
 def _has_cookie(raw: RawRequest) -> bool:
     """Whether any of ours came; they are sent to the link alone that set them."""
-    return any(
-        part.strip().removeprefix("__Host-").startswith(_OURS)
-        for text in raw.header_values("cookie")
-        for part in text.split(";")
-    )
+    return any(name.removeprefix("__Host-").startswith(_OURS) for name, _ in read_cookies(raw))

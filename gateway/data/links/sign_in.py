@@ -32,6 +32,7 @@ from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.state.transfers import Permit
 from gateway.pages.links import program_page
 from gateway.pages.render import look_for
+from gateway.wire.http.cookies import read_cookies
 from gateway.wire.links.program import Program
 from gateway.wire.replies import LINK_HEADERS, Reply, page_reply
 
@@ -176,8 +177,7 @@ def _said(params: Mapping[str, str]) -> dict[str, str]:
 def _kept(raw: RawRequest, snapshot: Snapshot) -> tuple[str, str]:
     """The secret of the way that was begun in this browser, and from which path, with the program for which, if it was
     for one; "" for both if there is none."""
-    pairs = (part.strip().partition("=") for text in raw.header_values("cookie") for part in text.split(";"))
-    found = [value for name, _, value in pairs if name == _cookie_name(snapshot)]
+    found = [value for name, value in read_cookies(raw) if name == _cookie_name(snapshot)]
     secret, _, place = found[0].partition(".") if len(found) == 1 else ("", "", "")
     try:
         kept = urlsafe_b64decode(place + "=" * (-len(place) % 4)).decode("ascii")

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 from gateway.core.attempt import ANONYMOUS, Principal
 from gateway.core.holders import Claim
 from gateway.core.reasons import Reason, Refused
-from gateway.core.request import LinkPlace, ObjectRequest, Operation, RawRequest
+from gateway.core.request import LinkPlace, ObjectRequest, Operation
 from gateway.core.token import LinkToken
 from gateway.data.post_form import ArrivingForm
 from gateway.data.presented import (
@@ -35,6 +35,7 @@ from gateway.data.presented import (
     TokenPresented,
 )
 from gateway.server.exchange import ClientExchange
+from gateway.wire.http.cookies import read_cookies
 from gateway.wire.http.target import host_name, is_local_name
 from gateway.wire.s3.operations import RESPONSE_OVERRIDES
 from gateway.wire.sig.credentials import Signed, read_credentials
@@ -140,7 +141,7 @@ async def _read_token(request: ObjectRequest, place: LinkPlace, exchange: Client
             claim=_read_claim(fields),
             passes=not fields.keys().isdisjoint(_PASSING) and fields.keys().isdisjoint(_ASKING),
         )
-    came = _cookies(request.raw)
+    came = read_cookies(request.raw)
     cookies = {name: value for name, value in came if len(value) <= _LONGEST_COOKIE or name == ASKED_COOKIE}
     proof, lease, accepted = (cookies.get(name) for name in (PASSWORD_COOKIE, LEASE_COOKIE, TERMS_COOKIE))
     passes = [*request.raw.header_values(HOLDER_HEADER), *(value for name, value in came if name == HOLDER_COOKIE)]
@@ -199,8 +200,3 @@ def _basic_password(text: str) -> str:
     except (binascii.Error, UnicodeDecodeError):
         raise Refused(Reason.CREDENTIALS_MALFORMED, "the Basic credentials are malformed") from None
     return decoded.partition(":")[2]
-
-
-def _cookies(raw: RawRequest) -> list[tuple[str, str]]:
-    pairs = (part.strip().partition("=") for value in raw.header_values("cookie") for part in value.split(";"))
-    return [(name, value) for name, equals, value in pairs if equals]

@@ -11,6 +11,7 @@ from gateway.core.request import Operation
 from gateway.core.route import Cors
 from gateway.data.steps import identify
 from gateway.pages.languages import choose_language
+from gateway.wire.http.cookies import read_cookies
 from gateway.wire.http.cors import actual_headers, preflight_headers
 from gateway.wire.http.negotiate import prefers_html, prefers_json
 from gateway.wire.links.tus import is_resumable, override, read_step
@@ -31,13 +32,13 @@ CASES: list[Case] = []
 case = collect(CASES)
 
 
-@case("data.steps.identify:identify", 1000, "cookies and passwords")
+@case("data.steps.identify:identify wire.http.cookies:read_cookies", 1000, "cookies and passwords")
 def _(n: int) -> Thunk:
     cookies = raw("", ("cookie", "; ".join(f"c{number}=v" for number in range(n))))
     basic = b64encode(b":" * n).decode()
 
     def run() -> None:
-        identify._cookies(cookies)
+        read_cookies(cookies)
         identify._basic_password(basic)
 
     return run
