@@ -24,6 +24,7 @@ from gateway.control.problems import problem
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 from gateway.server.exchange import ClientExchange
+from gateway.wire.http.media import declared_essence
 from gateway.wire.replies import Reply
 
 BODY_LIMIT: Final = 64 * 1024
@@ -45,7 +46,7 @@ async def read_input(
     try:
         if row.access not in {Access.PUBLIC, Access.APP}:
             query = read_query(raw.query, row.query or NoQuery)
-        media = (raw.header("content-type") or "").partition(";")[0].strip().lower()
+        media = declared_essence(raw.header("content-type"))
         plain = raw.header("content-encoding") is None
         if row.form and media == "application/x-www-form-urlencoded" and plain:
             body = _read_form(await exchange.read_body(BODY_LIMIT))

@@ -24,6 +24,7 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 from gateway.core.said import phrase
 from gateway.server.exchange import ClientExchange
+from gateway.wire.http.media import declared_essence
 from gateway.wire.replies import Reply
 
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -145,7 +146,7 @@ class Visit:
         Raises:
             Refused: BAD_REQUEST, it is none; NOT_ALLOWED, it is from elsewhere; TOO_LARGE.
         """
-        if (self.raw.header("content-type") or "").partition(";")[0].strip().lower() != _FORM:
+        if declared_essence(self.raw.header("content-type")) != _FORM:
             raise Refused(Reason.BAD_REQUEST, phrase("form_needed", "send a form"))
         text = await self.exchange.read_body(BODY_LIMIT)
         try:

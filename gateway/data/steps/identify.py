@@ -36,6 +36,7 @@ from gateway.data.presented import (
 )
 from gateway.server.exchange import ClientExchange
 from gateway.wire.http.cookies import read_cookies
+from gateway.wire.http.media import declared_essence
 from gateway.wire.http.target import host_name, is_local_name
 from gateway.wire.s3.operations import RESPONSE_OVERRIDES
 from gateway.wire.sig.credentials import Signed, read_credentials
@@ -108,10 +109,11 @@ async def _read_form(request: ObjectRequest, exchange: ClientExchange, signed: S
 
 def is_page_form(request: ObjectRequest) -> bool:
     """Whether a link's POST comes from one of our pages rather than being an upload."""
-    if request.operation is not Operation.POST_OBJECT:
-        return False
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return kind == _FORM
+    return request.operation is Operation.POST_OBJECT and _is_form(request)
+
+
+def _is_form(request: ObjectRequest) -> bool:
+    return declared_essence(request.headers.get("content-type")) == _FORM
 
 
 async def _read_token(request: ObjectRequest, place: LinkPlace, exchange: ClientExchange) -> TokenPresented:
@@ -163,8 +165,7 @@ async def _sent_password(request: ObjectRequest, exchange: ClientExchange, known
     Raises:
         Refused: UNREAD_BODY for another body.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == _FORM:
+    if _is_form(request):
         return dict(await _page_pairs(exchange)).get("password", known)
     if (await exchange.read_body(_PAGE_FORM_LIMIT)).strip():
         raise Refused(Reason.UNREAD_BODY, "a body that is no form")

@@ -15,6 +15,7 @@ from typing import Final
 
 from gateway.core.intake import allows_type
 from gateway.core.reasons import Reason, Refused
+from gateway.wire.http.media import declared_essence
 
 HEAD_BYTES: Final = 1024
 """As many as are looked at."""
@@ -112,7 +113,7 @@ def check_declared(types: tuple[str, ...], declared: str | None) -> None:
     """Raises Refused TYPE_NOT_ALLOWED for a file that is said to be of none of these types."""
     if not types:
         return
-    plain = (declared or "").partition(";")[0].strip().lower()
+    plain = declared_essence(declared)
     if plain not in {"", "application/octet-stream", "binary/octet-stream"} and not allows_type(types, plain):
         raise Refused(Reason.TYPE_NOT_ALLOWED, f"the file is declared as {plain}")
 

@@ -134,6 +134,11 @@ def read_type(value: str) -> MediaType:
     return MediaType(folded, value.strip(" \t"), charset.strip('"') if charset is not None else None)
 
 
+def declared_essence(value: str | None) -> str:
+    """What a Content-Type is called, without parameters and in small letters, be it a type or not; "" without one."""
+    return (value or "").partition(";")[0].strip().lower()
+
+
 def sandbox_of(essence: str) -> str:
     """The content security policy for a body of this type. None of them lets a script run."""
     if essence in VIEWED_TYPES:

@@ -17,6 +17,7 @@ from typing import Final
 from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest, UploadStep, UploadVerb
 from gateway.wire.http.disposition import extended_name
+from gateway.wire.http.media import declared_essence
 from gateway.wire.links.tus import UPLOAD_ID, description, file_name, media_type, takes_back
 
 Fields = tuple[tuple[str, str], ...]
@@ -125,7 +126,7 @@ def _creation(raw: RawRequest, version: int) -> UploadStep | None:
 
 def _append(raw: RawRequest, version: int, upload: str) -> UploadStep:
     whole, offset = _is_complete(raw, version), _integer(raw, "upload-offset")
-    kind = (raw.header("content-type") or "").partition(";")[0].strip().lower()
+    kind = declared_essence(raw.header("content-type"))
     if version >= _TYPED and kind != _BODY_TYPE:
         raise Refused(Reason.WRONG_MEDIA_TYPE, f"the body is not declared as {_BODY_TYPE}")
     if offset is None or whole is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.core.route import Answer
 from gateway.telemetry.redaction import redact_names, scrub, without_tokens
 from gateway.wire.http.disposition import clean_filename, content_disposition
-from gateway.wire.http.media import read_type, sandbox_of
+from gateway.wire.http.media import declared_essence, read_type, sandbox_of
 from gateway.wire.links.archive import Member, TarArchive, ZipArchive
 from gateway.wire.links.archive_names import MemberNames, note
 from gateway.wire.parse import parse
@@ -78,13 +78,18 @@ def an_archive_of_many_members(n: int) -> Thunk:
     return run
 
 
-@case("wire.http.media:read_type wire.http.media:sandbox_of wire.http.media:MediaType", 200, caches=(read_type,))
+@case(
+    "wire.http.media:read_type wire.http.media:sandbox_of wire.http.media:MediaType wire.http.media:declared_essence",
+    200,
+    caches=(read_type,),
+)
 def a_type_of_many_parameters(n: int) -> Thunk:
     texts = ["a/" + "b" * n, "a/b" + ";a=b " * n, "a/b" + " ;" * n + '"', 'a/b;a="' + "\\\\" * n, "a/b, " * n]
 
     def run() -> None:
         for text in texts:
             sandbox_of(read_type(text).essence)
+            declared_essence(text)
 
     return run
 

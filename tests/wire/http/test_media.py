@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.wire.http.media import OCTETS, PASSIVE_TYPES, SHOWN_TYPES, VIEWED_TYPES, read_type, sandbox_of
+from gateway.wire.http.media import (
+    OCTETS,
+    PASSIVE_TYPES,
+    SHOWN_TYPES,
+    VIEWED_TYPES,
+    declared_essence,
+    read_type,
+    sandbox_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +35,7 @@ from gateway.wire.http.media import OCTETS, PASSIVE_TYPES, SHOWN_TYPES, VIEWED_T
 def test_a_type_that_reads_is_written_as_it_came(value: str) -> None:
     """What a client stored as a type is what a client gets."""
     assert value == read_type(value).written
-    assert value.partition(";")[0].strip().lower() == read_type(value).essence
+    assert declared_essence(value) == read_type(value).essence
 
 
 @pytest.mark.parametrize(
@@ -132,3 +140,12 @@ def test_reading_is_linear() -> None:
     """A long value that fails at its end costs no more than its length: no repetition is tried twice."""
     for piece in ("; ", ' ;\t;a="b"', "; a=b ", ';a="\\"', "    "):
         assert "text/plain" == read_type("text/plain;" + piece * 20_000 + "\x00").written
+
+
+@pytest.mark.parametrize(
+    ("value", "essence"),
+    [(None, ""), ("", ""), (" Text/HTML ;charset=x", "text/html"), ("no type", "no type"), (";a=b", "")],
+)
+def test_what_is_declared_is_compared_without_parameters(value: str | None, essence: str) -> None:
+    """In small letters, whether it is a type or not."""
+    assert essence == declared_essence(value)
