@@ -158,13 +158,13 @@ def record_page(letter: str, rows: Sequence[Sequence[Any]], limit: int) -> Recor
     return RecordPage([record_from(row[-1]) for row in rows[:limit]], more)
 
 
-def write_cursor(letter: str, *position: int | float) -> str:
+def write_cursor(letter: str, *position: int | float | str) -> str:
     """A cursor's text. `letter` tells the lists apart, so that one list's cursor is refused by another."""
     return urlsafe_b64encode(json.dumps([letter, *position]).encode()).decode().rstrip("=")
 
 
 def read_cursor(letter: str, text: str, length: int) -> list[int | float]:
-    """The position inside a cursor. Raises ValueError for any text that `write_cursor` did not make."""
+    """The position inside a cursor of numbers. Raises ValueError for any text that `write_cursor` did not make."""
     try:
         position = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except ValueError:
@@ -179,13 +179,8 @@ def read_cursor(letter: str, text: str, length: int) -> list[int | float]:
     return position[1:]
 
 
-def write_place(letter: str, *texts: str) -> str:
-    """Like `write_cursor`, for a position made of texts."""
-    return urlsafe_b64encode(json.dumps([letter, *texts]).encode()).decode().rstrip("=")
-
-
 def read_place(letter: str, text: str) -> tuple[str, str]:
-    """The position inside such a cursor. Raises ValueError for any text that `write_place` did not make."""
+    """The position inside a cursor of two texts. Raises ValueError for any text that `write_cursor` did not make."""
     try:
         place = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except ValueError:

@@ -24,7 +24,7 @@ from gateway.core.reasons import DependencyDown, SettingsError
 from gateway.core.revocation_target import RevocationTarget
 from gateway.core.sealing import NONCE_BYTES, UNSEALED, Resealed, SealBook, number_of
 from gateway.core.token import SecretHash
-from gateway.stores.codec import read_place, write_place
+from gateway.stores.codec import read_place, write_cursor
 
 if TYPE_CHECKING:
     from gateway.stores.keyring import KeyRing
@@ -93,7 +93,7 @@ class SealedGrants:
                 _log.error("a grant's secret cannot be sealed anew", grant=grant.id, detail=fault.detail)
                 continue
             done += await self._save_again(opened)
-        more = None if page.cursor is None else write_place("s", page.cursor, "")
+        more = None if page.cursor is None else write_cursor("s", page.cursor, "")
         return Resealed(len(page.grants), done, unreadable, more)
 
     async def log_old_seals(self) -> None:

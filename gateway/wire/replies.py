@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from binascii import b2a_base64
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
@@ -27,7 +26,7 @@ from gateway.wire.links.upload_draft import PROBLEM_TYPES, complete_field, draft
 from gateway.wire.links.visitor import fetches
 from gateway.wire.parse import LINK_METHODS, is_link_path
 from gateway.wire.s3.operations import Level, methods_of
-from gateway.wire.s3.xml import escape
+from gateway.wire.s3.xml import UNWRITABLE, escape
 
 Fields = tuple[tuple[str, str], ...]
 
@@ -43,8 +42,6 @@ _BASIC: Final = 'Basic realm="link", charset="UTF-8"'
 _FORM: Final = 'Form realm="link"'
 """A scheme that browsers do not know: for Basic they would cover the page with a dialogue of theirs, and what a page
 fetches by itself would wait until that is left."""
-
-_XML_INVALID: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 class WrittenPage(Protocol):
@@ -253,7 +250,7 @@ def _error_xml(
         "RequestId": request_id,
         "HostId": _host_id(request_id),
     }
-    inner = "".join(f"<{name}>{escape(_XML_INVALID.sub('?', text))}</{name}>" for name, text in members.items())
+    inner = "".join(f"<{name}>{escape(UNWRITABLE.sub('?', text))}</{name}>" for name, text in members.items())
     body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{inner}</Error>'.encode()
     return Reply(status, (("Content-Type", "application/xml"), *s3_ids(request_id), *headers), body)
 

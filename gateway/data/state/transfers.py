@@ -32,7 +32,7 @@ from gateway.server.exchange import ClientExchange
 SLOW_WINDOW: Final = 10.0
 _TICK: Final = 1.0
 _END_TICK: Final = 0.25
-_NO_ANSWER: Final = frozenset({Reason.CLIENT_GONE, Reason.CLIENT_TOO_SLOW})
+NO_ANSWER: Final = frozenset({Reason.CLIENT_GONE, Reason.CLIENT_TOO_SLOW})
 """What nobody is there to hear of."""
 
 
@@ -345,7 +345,7 @@ class Transfers:
     def _cut(self, permit: Permit, reason: Reason) -> bool:
         if permit.exchange.cut_reason is not None:
             return False
-        if permit.exchange.awaits_answer and reason not in _NO_ANSWER:
+        if permit.exchange.awaits_answer and reason not in NO_ANSWER:
             permit.refuse(reason, self._refuse(permit, reason))
         else:
             permit.cut(reason)

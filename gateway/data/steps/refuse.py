@@ -17,7 +17,7 @@ from gateway.core.request import Action, ObjectRequest
 from gateway.data.page_reader import load_pages
 from gateway.data.plane import DataPlane
 from gateway.data.state.records import Account
-from gateway.data.state.transfers import Permit
+from gateway.data.state.transfers import NO_ANSWER, Permit
 from gateway.pages.refusals import Asks, Unfinished, refusal_page
 from gateway.pages.render import Page, look_for
 from gateway.server.exchange import ClientExchange
@@ -28,7 +28,6 @@ from gateway.wire.replies import RefusalDetails, Reply, refusal
 
 _log = structlog.get_logger("gateway.data")
 _OF_HOLDERS = frozenset({Reason.HOLDER_REQUIRED, Reason.CODE_WRONG, Reason.SIGN_IN_FAILED})
-_NO_ANSWER = frozenset({Reason.CLIENT_GONE, Reason.CLIENT_TOO_SLOW})
 
 
 async def refuse(plane: DataPlane, exchange: ClientExchange, account: Account) -> None:
@@ -37,7 +36,7 @@ async def refuse(plane: DataPlane, exchange: ClientExchange, account: Account) -
     refused = as_refused(failure)
     if refused.reason is Reason.INTERNAL:
         _log.error("internal error", request_id=exchange.request_id, exc_info=failure)
-    if exchange.started or exchange.cut_reason is not None or refused.reason in _NO_ANSWER:
+    if exchange.started or exchange.cut_reason is not None or refused.reason in NO_ANSWER:
         if exchange.cut_reason is None:
             exchange.cut(refused.reason)
             plane.metrics.count_cut(refused.reason)

@@ -20,7 +20,7 @@ from gateway.stores.codec import (
     record_page,
     record_texts,
     storable_id,
-    write_place,
+    write_cursor,
 )
 from gateway.stores.redis.feed import newest_serial, read_feed
 from gateway.stores.redis.scripts import INDEX
@@ -126,7 +126,7 @@ class RedisLedger:
                 found += [place for place in places if place[:2] > after]
                 if len(found) > limit:
                     break
-        more = write_place("e", *found[limit - 1][:2]) if len(found) > limit else None
+        more = write_cursor("e", *found[limit - 1][:2]) if len(found) > limit else None
         return RecordPage([record_from(text) for _, _, text in found[:limit]], more)
 
     async def audit(self, *events: AuditEvent) -> None:

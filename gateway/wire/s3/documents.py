@@ -15,7 +15,7 @@ from typing import Final
 
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.values import dataclass
-from gateway.wire.s3.xml import Node, Reader, escape
+from gateway.wire.s3.xml import UNWRITABLE, Node, Reader, escape
 
 Document = bytes | Node
 """A document, or what was read of it already."""
@@ -28,7 +28,6 @@ XMLNS: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
 ODD_CODE: Final = "OddCode"
 """What stands for a store's code that is none."""
 _CODE: Final = re.compile(r"[A-Z][A-Za-z0-9.]{0,63}", re.ASCII)
-_INVALID: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _REFERRED: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\ud800-\udfff\ufffe\uffff]")
 
 
@@ -106,7 +105,7 @@ def _not_understood(fault: str) -> UpstreamFailed:
 
 def xml_carries(text: str) -> bool:
     """Whether XML 1.0 has a way to write this text (it has none for most control characters)."""
-    return _INVALID.search(text) is None
+    return UNWRITABLE.search(text) is None
 
 
 def quoted(etag: str) -> str:

@@ -1,7 +1,7 @@
 """Owns the reading of XML as a stream: a document's bytes go in piece by piece, a small tree comes out.
 
 Refuses to own what documents mean (`gateway.wire.s3.documents`, `gateway.wire.s3.batch_delete`,
-`gateway.wire.s3.listing`) and the writing of documents, of which only `escape` is here.
+`gateway.wire.s3.listing`) and the writing of documents, of which `escape` and `UNWRITABLE` are here.
 
 Laws: reading ends at the first thing that is not expected. A document type is never read, because entities are how a
 kilobyte becomes a gigabyte (or a local file); depth, elements, attributes and the length of one tag are bounded, and so
@@ -41,6 +41,9 @@ _REFERENCE: Final = re.compile(
     rb"&#(?:x0{0,7}(?:1?[0-9A-Fa-f]|[Ff][Dd][DEde][0-9A-Fa-f])|0{0,8}(?:[12]?[0-9]|3[01]|6[45][0-9]{3}));"
 )
 _STOOD_IN: Final = re.compile("\ufdd0([\ufdd0-\ufdef])|([\ufdd1-\ufdef])")
+UNWRITABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""The characters that XML 1.0 has no way to write."""
+
 _CONTROLS: Final = frozenset(range(1, 32)) - {9, 10, 13}
 _BARE: Final = bytes(sorted(_CONTROLS))
 
