@@ -14,6 +14,7 @@ from __future__ import annotations
 import hmac
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 from typing import Final
@@ -94,17 +95,13 @@ async def _send_code(plane: DataPlane, grant: Grant, permit: Permit, email: str,
     if send is None:
         raise Refused(Reason.DEPENDENCY_DOWN, "no way to send mail is configured")
     who, client = _mark(address.lower()), client_of(permit)
-    verdict = await plane.limits.take(
-        [
-            Demand(f"holder-ask:{grant.id}:{who}", _OF_ADDRESS),
-            Demand(f"holder-ask:{who}", _OF_ADDRESS_ANYWHERE),
-            Demand(f"holder-ask-client:{client}", _OF_CLIENT),
-            Demand(f"holder-ask-link:{grant.id}", _OF_LINK),
-        ],
-        now,
-    )
-    if not verdict.allowed:
-        raise Refused(Reason.TOO_MANY_REQUESTS, "codes are asked for too often", retry_after=verdict.retry_after)
+    demands = [
+        Demand(f"holder-ask:{grant.id}:{who}", _OF_ADDRESS),
+        Demand(f"holder-ask:{who}", _OF_ADDRESS_ANYWHERE),
+        Demand(f"holder-ask-client:{client}", _OF_CLIENT),
+        Demand(f"holder-ask-link:{grant.id}", _OF_LINK),
+    ]
+    await take_try(plane, demands, now, Reason.TOO_MANY_REQUESTS, "codes are asked for too often")
     text = seal_challenge(grant, address, now, plane.entropy(CHALLENGE_ENTROPY))
     addressee = None if grant.holders is None else grant.holders.addressee(address)
     await send(addressee, code_of(grant, text), look)
@@ -118,9 +115,8 @@ async def _take_code(plane: DataPlane, grant: Grant, permit: Permit, text: str, 
         Demand(f"holder-wrong-client:{client}", _WRONG_OF_CLIENT),
         Demand(f"holder-wrong:{grant.id}", _WRONG_OF_LINK),
     )
-    verdict = await plane.limits.take(wrong, now)  # until it is proved: many tries at once are as many guesses
-    if not verdict.allowed:
-        raise Refused(Reason.TOO_MANY_GUESSES, "too many wrong codes", retry_after=verdict.retry_after)
+    # Until it is proved: many tries at once are as many guesses.
+    await take_try(plane, wrong, now, Reason.TOO_MANY_GUESSES, "too many wrong codes")
     challenge = open_challenge(grant, text, now)
     if challenge is None or not (await plane.limits.take([Demand(f"holder-try:{challenge.id}", _TRIES)], now)).allowed:
         raise Refused(Reason.CODE_WRONG, "no such challenge, or no try is left")
@@ -133,6 +129,18 @@ async def _take_code(plane: DataPlane, grant: Grant, permit: Permit, text: str, 
         raise Refused(Reason.CODE_WRONG, "the code was used before")
     await plane.limits.take([Demand(demand.key, demand.rate, -1) for demand in wrong], now)
     return as_holder(permit, prove(grant, challenge.address, ProvedBy.CODE, now))
+
+
+async def take_try(plane: DataPlane, demands: Sequence[Demand], now: float, reason: Reason, detail: str) -> None:
+    """Count one more try, whatever the posture of the limit store is.
+
+    Raises:
+        Refused: for this reason, when there were too many.
+        DependencyDown: nobody counts.
+    """
+    verdict = await plane.limits.take(demands, now)
+    if not verdict.allowed:
+        raise Refused(reason, detail, retry_after=verdict.retry_after)
 
 
 def as_holder(permit: Permit, holder: Holder) -> Holder:

@@ -10,6 +10,7 @@ address as soon as a cookie came.
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import urlsplit
 
 from gateway.core.request import RawRequest
 from gateway.wire.http.cookies import read_cookies
@@ -21,8 +22,13 @@ _OURS: Final = "gateway_"
 
 def cookie_attributes(public_url: str, token_text: str) -> str:
     """What stands behind each cookie of a link."""
-    secure = "; Secure" if public_url.startswith("https:") else ""
+    secure = "; Secure" if comes_by_tls(public_url) else ""
     return f"; Path=/s/{token_text}; HttpOnly; SameSite=Lax{secure}"
+
+
+def comes_by_tls(public_url: str) -> bool:
+    """Whether browsers come to the gateway by TLS, so that a cookie need never go without."""
+    return urlsplit(public_url).scheme == "https"
 
 
 def address_of(raw: RawRequest, token_text: str) -> str:

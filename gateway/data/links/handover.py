@@ -18,7 +18,7 @@ from gateway.core.limits import Demand
 from gateway.core.reasons import Reason, Refused
 from gateway.core.units import Rate
 from gateway.data.call import LinkCall
-from gateway.data.links.codes import ONCE, ProofAnswer, as_holder, client_of
+from gateway.data.links.codes import ONCE, ProofAnswer, as_holder, client_of, take_try
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.state.transfers import Permit
 from gateway.wire.replies import Reply
@@ -35,9 +35,8 @@ async def answer_program(plane: DataPlane, snapshot: Snapshot, call: LinkCall, p
         DependencyDown: nobody counts.
     """
     grant, claim, now = permit.grant or call.grant, call.claim, permit.attempt.now
-    verdict = await plane.limits.take([Demand(f"handover-client:{client_of(permit)}", _OF_CLIENT)], now)
-    if not verdict.allowed:
-        raise Refused(Reason.TOO_MANY_REQUESTS, "too many codes of programs", retry_after=verdict.retry_after)
+    demands = [Demand(f"handover-client:{client_of(permit)}", _OF_CLIENT)]
+    await take_try(plane, demands, now, Reason.TOO_MANY_REQUESTS, "too many codes of programs")
     holder = None
     if claim is not None and claim.code is not None and claim.verifier is not None:
         holder = await _redeem(plane, grant, claim.code, claim.verifier, now)

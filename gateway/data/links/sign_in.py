@@ -26,7 +26,8 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import RawRequest
 from gateway.core.units import Rate
 from gateway.data.call import LinkCall
-from gateway.data.links.codes import ProofAnswer, as_holder, client_of
+from gateway.data.links.codes import ProofAnswer, as_holder, client_of, take_try
+from gateway.data.links.cookies import comes_by_tls
 from gateway.data.page_reader import load_pages
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.state.transfers import Permit
@@ -67,11 +68,8 @@ async def answer_sign_in(plane: DataPlane, snapshot: Snapshot, call: LinkCall, p
         DependencyDown: the issuer does not answer, or nobody counts.
     """
     grant, now, client = permit.grant or call.grant, permit.attempt.now, client_of(permit)
-    verdict = await plane.limits.take(
-        [Demand(f"sign-in-client:{client}", _OF_CLIENT), Demand(f"sign-in:{grant.id}", _OF_LINK)], now
-    )
-    if not verdict.allowed:
-        raise Refused(Reason.TOO_MANY_REQUESTS, "too many sign-ins", retry_after=verdict.retry_after)
+    demands = [Demand(f"sign-in-client:{client}", _OF_CLIENT), Demand(f"sign-in:{grant.id}", _OF_LINK)]
+    await take_try(plane, demands, now, Reason.TOO_MANY_REQUESTS, "too many sign-ins")
     params, program = call.request.params, _program(call.request.params)
     if params["sign_in"] != "back":
         return await _go(plane, snapshot, call, params["sign_in"], program)
@@ -192,9 +190,9 @@ def _kept(raw: RawRequest, snapshot: Snapshot) -> tuple[str, str]:
 
 def _cookie_name(snapshot: Snapshot) -> str:
     """Over TLS no other host and no plain connection can set a cookie that is called so (RFC 6265bis, 4.1.3.2)."""
-    return f"__Host-{_COOKIE}" if urlsplit(snapshot.public_url).scheme == "https" else _COOKIE
+    return f"__Host-{_COOKIE}" if comes_by_tls(snapshot.public_url) else _COOKIE
 
 
 def _cookie(snapshot: Snapshot, text: str, seconds: int) -> tuple[str, str]:
-    secure = "; Secure" if urlsplit(snapshot.public_url).scheme == "https" else ""
+    secure = "; Secure" if comes_by_tls(snapshot.public_url) else ""
     return "Set-Cookie", f"{_cookie_name(snapshot)}={text}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"
