@@ -23,7 +23,7 @@ from gateway.core.values import dataclass
 
 DEFAULT_URL: Final = "http://127.0.0.1:8081"
 CONTEXT_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
-_LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _FILE: Final = "contexts.json"
 _CHOSEN: Final = "gateway.cli.context"
 _PARTS: Final = ("ca_file", "token_file", "admin_token_env")
@@ -125,7 +125,7 @@ def choose_place() -> ChosenGateway:
 def warn_of_clear(url: str) -> None:
     """Say it where whoever is on the way to a gateway can read what is shown to it."""
     parts = urlsplit(url)
-    if parts.scheme == "http" and parts.hostname not in _LOCAL:
+    if parts.scheme == "http" and parts.hostname not in LOCAL_HOSTS:
         say("Without TLS, whoever is on the way reads the tokens that are sent there.")
 
 

@@ -20,6 +20,7 @@ from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from gateway.cli.contexts import LOCAL_HOSTS
 from gateway.cli.output import Exit, fail, make_one_line
 from gateway.core.identity import PublicClient
 from gateway.core.values import dataclass
@@ -31,7 +32,6 @@ _INTERVAL: Final = 5.0
 """Seconds between two questions, and how many more each time an issuer says so (RFC 8628, 3.5)."""
 
 _DEVICE: Final = "urn:ietf:params:oauth:grant-type:device_code"
-_LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +289,7 @@ def _ask(
     context = ssl.create_default_context()
     if ca_file is not None:
         context.load_verify_locations(ca_file)
-    proxies = [ProxyHandler({})] if urlsplit(url).hostname in _LOCAL else []
+    proxies = [ProxyHandler({})] if urlsplit(url).hostname in LOCAL_HOSTS else []
     opener = build_opener(Stay, HTTPSHandler(context=context), *proxies)
     request = Request(url, None if form is None else urlencode(form).encode(), {"Accept": "application/json"})  # noqa: S310 (as required above)
     try:
@@ -319,7 +319,7 @@ def _require_safe(url: object) -> None:
         shown = isinstance(url, str) and url.isascii() and url.isprintable() and " " not in url
         parts = urlsplit(str(url) if shown else "")
         safe = bool(parts.hostname) and (
-            parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOCAL)
+            parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOCAL_HOSTS)
         )
     except ValueError:
         safe = False

@@ -12,6 +12,7 @@ from dataclasses import field
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, Literal, cast, get_args
+from urllib.parse import urlsplit
 
 from gateway.core.holders import Holder
 from gateway.core.request import Action, Operation
@@ -163,6 +164,16 @@ def is_address(host: str) -> bool:
 def is_loopback(host: str) -> bool:
     """Whether only this machine, or pod, is reached by a host."""
     return host == "localhost" or (is_address(host) and ip_address(host).is_loopback)
+
+
+def is_guarded(url: str) -> bool:
+    """Whether nobody on the way to a URL reads or replaces anything: it is `https`, or plain and on this machine.
+
+    Raises:
+        ValueError: it is no URL.
+    """
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
 
 
 def read_network(text: str) -> IPv4Network | IPv6Network:

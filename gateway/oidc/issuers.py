@@ -24,6 +24,7 @@ import orjson
 import structlog
 
 from gateway.certificate_fault import certificate_fault
+from gateway.core.attempt import is_guarded
 from gateway.core.identity import IdentityRules, Proved, User
 from gateway.core.reasons import DependencyDown
 from gateway.trust import trust
@@ -39,7 +40,6 @@ _STALE: Final = 3600.0
 
 _FETCH_SECONDS: Final = 5.0
 _LARGEST: Final = 256 * 1024
-_LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class _IssuerKeys:
@@ -166,7 +166,7 @@ def endpoint(said: Mapping[str, Any], name: str) -> str:
     found = said[name]
     if not isinstance(found, str):
         raise ValueError(f"{name} is no URL")
-    if urlsplit(found).scheme != "https" and urlsplit(found).hostname not in _LOCAL:
+    if not is_guarded(found):
         raise ValueError("what is there would come over a way on which it can be replaced")
     return found
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, PlainValidator, StrictBool, ValidationInfo, WithJsonSchema, model_validator
 
+from gateway.core.attempt import is_guarded
 from gateway.core.identity import ALGORITHMS, IdentityRules, ProxyRules, PublicClient, Role, SignIn, UserRules
 from gateway.core.pattern import NamePattern
 from gateway.schema.names import App
@@ -32,12 +33,10 @@ _TAKEN = frozenset(
         *("accept", "forwarded", "x-forwarded-for", "x-request-id", "if-match", "if-none-match", "idempotency-key"),
     }
 )
-_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def _check_issuer(value: str) -> str:
-    parts = urlsplit(value)
-    if not parts.netloc or (parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOCAL)):
+    if not (urlsplit(value).netloc and is_guarded(value)):
         raise ValueError("must be the issuer exactly as its tokens say it: an https URL")
     return value
 
@@ -48,7 +47,7 @@ def _parse_jwks(value: object, info: ValidationInfo) -> str | Path:
     if "://" not in value:
         return require_file(value, info)
     parts = urlsplit(value)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOCAL):
+    if not is_guarded(value):
         raise ValueError("must be an https URL: keys that anybody on the way can replace prove nothing")
     if not parts.hostname or parts.username is not None or parts.password is not None:
         raise ValueError("must be an https URL without user name and password")

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, PlainValidator, StrictBool, StrictInt, WithJsonSchema, model_validator
 
-from gateway.core.attempt import is_address, is_loopback
+from gateway.core.attempt import is_address, is_guarded, is_loopback
 from gateway.core.holders import parse_address
 from gateway.core.mail import MailHook, MailServer, Security
 from gateway.core.names import is_shown
@@ -52,7 +52,7 @@ def _parse_host(value: object) -> str:
 
 def _check_hook(value: str) -> str:
     parts = urlsplit(value)
-    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))):
+    if not (parts.hostname and is_guarded(value)):
         raise ValueError("must be an https URL: what is posted there holds codes")
     if parts.username is not None or parts.password is not None:
         raise ValueError("must be an https URL without user name and password")

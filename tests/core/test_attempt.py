@@ -15,6 +15,7 @@ from gateway.core.attempt import (
     address_class,
     address_texts,
     is_address,
+    is_guarded,
     is_loopback,
     read_network,
 )
@@ -139,3 +140,24 @@ def test_a_network_lets_in_no_more_than_it_says(text: str) -> None:
 def test_hosts_that_are_addresses_and_those_of_this_machine(host: str, numeric: bool, loopback: bool) -> None:
     """By what stands there, without asking for a name; `localhost` is the one name of this machine's own (RFC 6761)."""
     assert (numeric, loopback) == (is_address(host), is_loopback(host))
+
+
+@pytest.mark.parametrize(
+    ("url", "guarded"),
+    [
+        ("https://issuer.example/keys", True),
+        ("HTTPS://issuer.example", True),
+        ("http://localhost:8080/", True),
+        ("http://127.0.0.1", True),
+        ("http://[::1]:1/", True),
+        ("http://issuer.example/keys", False),
+        ("http://localhost.example/", False),
+        ("http://127.0.0.1@issuer.example/", False),
+        ("ftp://localhost/", False),
+        ("http:/127.0.0.1", False),
+        ("", False),
+    ],
+)
+def test_a_way_is_guarded_by_tls_or_within_this_machine(url: str, guarded: bool) -> None:
+    """Anybody on the way to another host reads what goes there plainly, whatever its name looks like."""
+    assert guarded == is_guarded(url)

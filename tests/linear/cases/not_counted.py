@@ -28,7 +28,7 @@ NOT_COUNTED = {
         wire.replies:title_of wire.sig.sigv4:SigningKey wire.sig.sigv4:SigningKeys wire.sig.credentials:is_digest wire.sig.sigv4:require_fresh wire.links.tus:expires_field wire.links.tus_state:lease_key
         wire.links.tus_state:new_upload wire.s3.multipart:part_size wire.s3.documents:page_size core.token:access_key_id core.token:grant_id
         core.token:secret_access_key core.units:format_duration core.units:format_instant core.attempt:address_class
-        core.attempt:is_address core.attempt:is_loopback
+        core.attempt:is_address core.attempt:is_guarded core.attempt:is_loopback
         core.attempt:address_texts core.attempt:unmap core.pattern:names_any wire.links.tus:takes_back
         wire.links.tus_state:keyed_upload wire.links.visitor:fetches wire.links.visitor:opens_page wire.links.visitor:reads_index wire.links.program:Program wire.http.date:http_date
         core.units:whole_number wire.http.disposition:extended_name
