@@ -32,12 +32,11 @@ ASKED_COOKIE: Final = "gateway_asked"
 
 @dataclass(frozen=True, slots=True)
 class PageForm:
-    """What a person sent from one of our own pages: a password, or the wish to download or to see the file, or to have
-    what is `selected` of a folder as an archive of this kind, or to take an upload back by its secret; `accepts` says
-    that they accept the link's terms, `claim` who they are. `passes` is for who came by the page that asks for a
-    password or for consent, and has asked for nothing yet."""
+    """What a person sent from one of our own pages: the wish to have the file, to see it in the browser (`show`) or
+    not, or to have what is `selected` of a folder as an archive of this kind, or to take an upload back by its secret.
+    `accepts` says that they accept the link's terms, `claim` who they are. `passes` is for who came by the page that
+    asks for a password or for consent, and has asked for nothing yet."""
 
-    download: bool
     show: bool = False
     archive: str = ""
     selected: frozenset[str] = frozenset()

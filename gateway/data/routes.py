@@ -70,9 +70,9 @@ def data_handler(
         if target == "/" and terms.trusted is None and _wants_front_page(arrival) and not _names_bucket(arrival, plane):
             await load_pages()
             look = look_for(plane.snapshot.branding, arrival.headers.get("accept-language"))
-            shown = page_reply(front_page(look))
+            front = page_reply(front_page(look))
             with suppress(Refused):
-                await exchange.send(shown if arrival.method == "GET" else shown.without_body())
+                await exchange.send(front if arrival.method == "GET" else front.without_body())
             return
         await serve(plane, exchange, terms)
         if not exchange.started:

@@ -134,11 +134,10 @@ async def _read_token(request: ObjectRequest, place: LinkPlace, exchange: Client
         password = fields.get("password", password)
         selected = frozenset(value for name, value in pairs if name == "select")
         form = PageForm(
-            "download" in fields,
-            "show" in fields,
-            fields.get("archive", ""),
-            selected,
-            fields.get("undo"),
+            show="show" in fields,
+            archive=fields.get("archive", ""),
+            selected=selected,
+            undo=fields.get("undo"),
             accepts="accept_terms" in fields,
             claim=_read_claim(fields),
             passes=not fields.keys().isdisjoint(_PASSING) and fields.keys().isdisjoint(_ASKING),
