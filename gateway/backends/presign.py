@@ -14,7 +14,7 @@ from typing import Final
 
 from gateway.backends.pool import Authority
 from gateway.core.backend import BackendSpec, Credentials
-from gateway.core.profile import Addressing, SignatureVersion
+from gateway.core.profile import Addressing
 from gateway.core.reasons import Reason, Refused
 from gateway.core.route import UpstreamCall
 from gateway.core.values import dataclass
@@ -150,7 +150,7 @@ class Presigner:
         if not call.key and len(path) > 1:
             path = path.removesuffix("/")
         signed = [pair for pair in call.headers if pair[0].startswith("x-amz-") or pair[0] in _SIGNED]
-        if self._spec.profile.signature is SignatureVersion.V2:
+        if self._spec.profile.signature == "v2":
             query = sigv2.presign(
                 credentials,
                 method=call.method,

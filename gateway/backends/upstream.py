@@ -23,7 +23,6 @@ from gateway.backends.pool import Authority, Pool, PoolLimits
 from gateway.backends.presign import Presigner
 from gateway.backends.verdict import SILENT, is_silent, part_fault, read_verdict, restore_partial, status_fault
 from gateway.core.backend import BackendSpec, ChainSource
-from gateway.core.profile import SignatureVersion
 from gateway.core.reasons import Reason, SettingsError, UpstreamFailed
 from gateway.core.route import Answer, UpstreamCall
 from gateway.wire.sig.credentials import MAX_EXPIRES
@@ -260,7 +259,7 @@ class StoreUpstream:
         if credentials is None:
             raise UpstreamFailed(Reason.UPSTREAM_UNREACHABLE, "no credentials for the store at hand")
         longest = store.spec.profile.max_expires
-        if store.spec.profile.signature is SignatureVersion.V4:
+        if store.spec.profile.signature == "v4":
             longest = min(longest or MAX_EXPIRES, MAX_EXPIRES)
         lifetime = expires_in if longest is None else min(expires_in, longest)
         return store.presigner.url(call, credentials, self.clock(), max(1, lifetime))

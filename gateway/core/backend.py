@@ -12,8 +12,9 @@ from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from gateway.core.attempt import SignatureVersion
 from gateway.core.names import REGION
-from gateway.core.profile import Addressing, Profile, SignatureVersion
+from gateway.core.profile import Addressing, Profile
 from gateway.core.route import Backend, Capability
 from gateway.core.values import dataclass
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from enum import StrEnum
 
+from gateway.core.attempt import SignatureVersion
 from gateway.core.route import Capability
 from gateway.core.units import WEEK
 from gateway.core.values import dataclass
@@ -20,11 +21,6 @@ class Addressing(StrEnum):
 
     PATH = "path"
     VIRTUAL = "virtual"
-
-
-class SignatureVersion(StrEnum):
-    V4 = "v4"
-    V2 = "v2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +38,7 @@ class Profile:
     region: str = "us-east-1"
     regions: Mapping[str, str] = field(default_factory=dict)
     addressing: Addressing = Addressing.PATH
-    signature: SignatureVersion = SignatureVersion.V4
+    signature: SignatureVersion = "v4"
     capabilities: frozenset[Capability] = frozenset()
     max_expires: int | None = WEEK
     single_put_limit: int = 5 * 1024**3

@@ -20,7 +20,8 @@ from pydantic import (
     model_validator,
 )
 
-from gateway.core.profile import Addressing, SignatureVersion
+from gateway.core.attempt import SignatureVersion
+from gateway.core.profile import Addressing
 from gateway.core.request import Action, Operation
 from gateway.core.route import Capability
 from gateway.core.rule import Effect
@@ -191,7 +192,7 @@ class ApprovalEntry(Section):
         return self
 
 
-Version = Literal["v2", "v4"]
+_Versions = Annotated[tuple[SignatureVersion, ...], one_or_more(SignatureVersion), Field(min_length=1)]
 
 
 class RuleEntry(Section):
@@ -211,7 +212,7 @@ class RuleEntry(Section):
     approval: ApprovalEntry | None = None
     delivery: Literal["stream", "redirect"] | None = None
     when: Condition | None = None
-    signatures: Annotated[tuple[Version, ...], one_or_more(Version), Field(min_length=1)] | None = None
+    signatures: _Versions | None = None
     """Of signed requests, those with these versions alone. Links and trusted listeners sign nothing."""
 
     @model_validator(mode="after")
@@ -289,7 +290,7 @@ class ExampleEntry(Section):
     expect: Literal["allow", "deny"]
     peer: Peer | None = Field(default=None, alias="from")
     size: ByteSize | None = None
-    signature: Version | None = None
+    signature: SignatureVersion | None = None
     """The version that it is signed with; left out, nothing is signed, as by a link."""
     at: Instant | None = None
     """When; matters to conditions that read the time."""

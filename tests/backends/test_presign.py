@@ -16,8 +16,9 @@ from gateway.backends import presign
 from gateway.backends.pool import Authority
 from gateway.backends.presign import IMMEDIATE, Presigner
 from gateway.backends.profiles import PROFILES
+from gateway.core.attempt import SignatureVersion
 from gateway.core.backend import BackendSpec
-from gateway.core.profile import Addressing, SignatureVersion
+from gateway.core.profile import Addressing
 from gateway.core.reasons import Reason, Refused
 from gateway.core.route import UpstreamCall
 from gateway.wire.sig.sigv4 import encode_key
@@ -26,7 +27,9 @@ from tests.backends.fault_server import CREDENTIALS, call
 NOW = 1_800_000_000.0
 
 
-def presigner(endpoint: str = "http://store.test:9000", addressing: str = "path", signature: str = "v4") -> Presigner:
+def presigner(
+    endpoint: str = "http://store.test:9000", addressing: str = "path", signature: SignatureVersion = "v4"
+) -> Presigner:
     return Presigner(
         BackendSpec.resolve(
             "b",
@@ -34,7 +37,7 @@ def presigner(endpoint: str = "http://store.test:9000", addressing: str = "path"
             CREDENTIALS,
             endpoint=endpoint,
             addressing=Addressing(addressing),
-            signature=SignatureVersion(signature),
+            signature=signature,
         )
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.core.backend import BackendSpec, ChainSource, Credentials
-from gateway.core.profile import Addressing, SignatureVersion
+from gateway.core.profile import Addressing
 from gateway.core.route import Backend, Capability
 from tests.ops.mounted import certificate
 from tests.settings.conftest import PROFILES, Folder
@@ -51,7 +51,7 @@ def test_an_entry_corrects_its_profile(folder: Folder) -> None:
         "single_put_limit: 64MiB, capabilities: {add: [post_forms], remove: [ranges]}}",
     )
     assert ("http://10.0.0.9:9000", "r") == (backend.endpoint, backend.region)
-    assert (Addressing.VIRTUAL, SignatureVersion.V2) == (backend.profile.addressing, backend.profile.signature)
+    assert (Addressing.VIRTUAL, "v2") == (backend.profile.addressing, backend.profile.signature)
     assert ChainSource("acme") == backend.credentials
     assert (str(folder.policies / "ca.pem"), 9, True) == (
         backend.ca_file,
