@@ -36,6 +36,7 @@ from tests.data.harness import request
 from tests.data.raw_client import RawClient
 from tests.servers import over_tls
 from tests.servers.process import free_ports
+from tests.waiting import until
 
 ENVIRON = {
     "ADMIN": "an-admin-token-for-tests-0123456789",
@@ -139,7 +140,7 @@ class Running:
             await self.task
 
 
-async def until(ask: Callable[[], Awaitable[int]], wanted: int) -> None:
+async def until_answered(ask: Callable[[], Awaitable[int]], wanted: int) -> None:
     """What a caller outside sees soon."""
     async with asyncio.timeout(5):
         while await ask() != wanted:  # noqa: ASYNC110 (it is asked over HTTP)
@@ -292,9 +293,7 @@ async def test_a_log_level_for_a_time_gives_way_to_the_settings(tmp_path: Path) 
         assert "error" == logs.level
         await running.api("PUT", "/v1/log", **{"level": "debug", "for": 0.2})
         assert "debug" == logs.level
-        async with asyncio.timeout(5):
-            while logs.level != "error":  # noqa: ASYNC110 (the loop's own timer ends it)
-                await asyncio.sleep(0.02)
+        await until(lambda: logs.level == "error")
         await running.api("PUT", "/v1/log", level="warning")
         assert "warning" == logs.level
         await running.hup()
@@ -353,16 +352,16 @@ async def test_a_reload_that_asks_for_approvals_makes_what_is_there_wait(tmp_pat
             await client.rest()
             assert client.reset
         assert 403 == await running.fetch(link)
-        await until(state, 1)
+        await until_answered(state, 1)
         assert 403 == (await running.api("POST", f"/v1/links/{link['id']}/approve"))[0]
         async with asyncio.timeout(5):
             while not await running.metric("gateway_grants_awaiting_approval 1.0"):  # noqa: ASYNC110 (over HTTP)
                 await asyncio.sleep(0.02)
         policy.write_text(before)
         await running.hup()
-        await until(state, 0)
+        await until_answered(state, 0)
         running.store.hold.set()
-        await until(lambda: running.fetch(link), 200)
+        await until_answered(lambda: running.fetch(link), 200)
 
 
 async def test_what_expired_is_forgotten_after_its_time(tmp_path: Path) -> None:
@@ -373,8 +372,8 @@ async def test_what_expired_is_forgotten_after_its_time(tmp_path: Path) -> None:
         async def shown() -> int:
             return (await running.api("GET", f"/v1/links/{link['id']}"))[0]
 
-        await until(lambda: running.fetch(link), 410)
-        await until(shown, 404)
+        await until_answered(lambda: running.fetch(link), 410)
+        await until_answered(shown, 404)
 
 
 async def test_a_reload_that_changes_nothing_cuts_nothing(tmp_path: Path) -> None:
@@ -501,7 +500,7 @@ async def test_a_change_in_the_directory_is_a_reload(tmp_path: Path, monkeypatch
     async with serving(tmp_path) as running:
         link = await running.link()
         running.write_policy("reports/other/**")
-        await until(lambda: running.fetch(link), 410)
+        await until_answered(lambda: running.fetch(link), 410)
 
 
 async def test_work_that_fails_is_told_when_it_does(
@@ -533,10 +532,10 @@ async def test_draining_finishes_what_runs(tmp_path: Path) -> None:
             await client.send(request("GET", f"/s/{link['token']}"))
             got = await client.head()
             running.stop.set()
-            await until(running.readiness, 503)
+            await until_answered(running.readiness, 503)
             assert 200 == (await running.api("GET", "/healthz"))[0]
             with pytest.raises(ConnectionRefusedError):
-                await until(lambda: running.fetch(link), -1)
+                await until_answered(lambda: running.fetch(link), -1)
             running.store.hold.set()
             assert 200_000 == len(await client.rest_of(int(got.header("content-length") or 0)))
         await running.ended()
@@ -649,12 +648,12 @@ async def test_the_feed_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         link = await running.link()
         fault.down = True
         assert 200 == await running.fetch(link)
-        await until(lambda: running.metric('gateway_state_store_up{store="revocations"} 0.0'), True)
+        await until_answered(lambda: running.metric('gateway_state_store_up{store="revocations"} 0.0'), True)
         ahead = 5.1
         assert 503 == await running.fetch(link)
         assert 503 == await running.readiness()
         fault.down = False
-        await until(lambda: running.fetch(link), 200)
+        await until_answered(lambda: running.fetch(link), 200)
 
 
 @pytest.mark.parametrize(("posture", "status"), [("open", 200), ("closed", 503)])
@@ -665,10 +664,10 @@ async def test_the_ledger_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         link = await running.link()
         fault.down = True
         assert 200 == await running.fetch(link)
-        await until(running.readiness, 503)
+        await until_answered(running.readiness, 503)
         assert status == await running.fetch(link)
         fault.down = False
-        await until(running.readiness, 200)
+        await until_answered(running.readiness, 200)
         assert 200 == await running.fetch(link)
 
 
@@ -722,7 +721,7 @@ async def test_a_store_that_works_in_part_is_not_ready_and_says_why(
     async with serving(tmp_path) as running:
         assert 200 == await running.readiness()
         fault.down = True
-        await until(running.readiness, 503)
+        await until_answered(running.readiness, 503)
         assert "store of grants: gone" in str((await running.api("GET", "/readyz"))[1])
         fault.down = False
-        await until(running.readiness, 200)
+        await until_answered(running.readiness, 200)

@@ -14,6 +14,7 @@ from gateway.settings.mail import MailSettings
 from gateway.settings.secret import SecretReader
 from tests.servers.certificate import certificate
 from tests.servers.smtp import PASSWORD, USER, running_post
+from tests.waiting import until
 
 ENVIRON = {"PASS": PASSWORD, "WRONG": "of another server", "HOOK": "a secret of a webhook"}
 
@@ -78,9 +79,7 @@ async def test_a_webhook_is_connected_to_and_posted_nothing(tmp_path: Path) -> N
         port = listener.sockets[0].getsockname()[1]
         hook = settings(tmp_path, webhook={"url": f"http://127.0.0.1:{port}/mails", "secret": "env:HOOK"})
         [found] = await examine_mail(hook)
-        async with asyncio.timeout(5):
-            while not heard:  # noqa: ASYNC110
-                await asyncio.sleep(0)
+        await until(lambda: heard)
     assert (True, [b""]) == (found.ok, heard)
     [gone] = await examine_mail(hook)
     assert gone.ok is False

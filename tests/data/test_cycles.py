@@ -21,8 +21,8 @@ from gateway.core.request import Action
 from gateway.core.revocation_target import FeedKind
 from tests.backends.fault_server import CREDENTIALS, Peer, fault_server, reply
 from tests.data.harness import Rig, request, running
-from tests.data.transfers_in_work import until
 from tests.servers import over_tls
+from tests.waiting import until
 
 TIMES = 3
 MANY, LONG = 100, 12_000

@@ -21,7 +21,7 @@ from gateway.data.s3 import copy as copies
 from gateway.wire.sig.sigv4 import SigningKeys, presign
 from tests.data.harness import Rig, policy, request, running
 from tests.data.scripted_store import Scripted, xml
-from tests.data.transfers_in_work import until
+from tests.waiting import until
 
 BODY = b"0123456789"
 FOLDER = Narrowing(bucket="reports", prefix="2026/")

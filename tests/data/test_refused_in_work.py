@@ -27,8 +27,8 @@ from tests.data.harness import APP, NOW, Rig, policy, request, rule, running
 from tests.data.parts_store import PartsStore
 from tests.data.raw_client import Got, RawClient
 from tests.data.real_store import before
-from tests.data.transfers_in_work import until
 from tests.data.uploading import create, patching
+from tests.waiting import until
 
 _MINE = policy(rule("mine", who="app:billing"))
 _FORM = b'--b\r\nContent-Disposition: form-data; name="file"; filename="in.bin"\r\n\r\nhello\r\n--b--\r\n'

@@ -12,6 +12,7 @@ from tests.data.harness import Rig, request
 from tests.data.raw_client import RawClient
 from tests.data.scripted_store import Scripted
 from tests.data.uploading import create, metadata, patching
+from tests.waiting import until
 
 __all__ = ["KINDS", "READING", "WRITING", "InWork", "in_work", "until"]
 
@@ -26,12 +27,6 @@ class InWork:
 
     client: RawClient
     finish: Callable[[], Awaitable[bool]]
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 (a store's state has no event)
-            await asyncio.sleep(0.002)
 
 
 @asynccontextmanager

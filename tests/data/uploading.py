@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import random
 import zlib
@@ -13,6 +12,7 @@ from gateway.core.route import Capability
 from tests.data.harness import Rig
 from tests.data.parts_store import PartsStore
 from tests.data.raw_client import Got
+from tests.waiting import until
 
 __all__ = [
     "BARE",
@@ -99,6 +99,4 @@ async def offset(rig: Rig, address: str) -> int:
 
 async def until_moved(rig: Rig, size: int | None = None) -> None:
     """Wait until a running request has moved exactly `size` bytes, or any at all."""
-    async with asyncio.timeout(5):
-        while not any(permit.moved and size in {None, permit.moved} for permit in rig.plane.transfers):  # noqa: ASYNC110
-            await asyncio.sleep(0.005)  # nobody tells
+    await until(lambda: any(permit.moved and size in {None, permit.moved} for permit in rig.plane.transfers))

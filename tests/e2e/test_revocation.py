@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
-import time
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ from tests.e2e.conftest import require
 from tests.e2e.place import Place, noise
 from tests.servers import over_tls
 from tests.servers.gateway import Link
+from tests.waiting import wait_until
 
 _SIZE = 64 * 1024 * 1024
 _RESET = 7
@@ -26,13 +26,6 @@ _RESET = 7
 def link(weed: Place) -> Link:
     weed.put("movie.bin", noise(_SIZE))
     return weed.link("movie.bin")
-
-
-def _until(condition: object, within: float = 20.0) -> None:
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def _read_to_the_end(client: socket.socket) -> int:
@@ -53,7 +46,7 @@ def test_a_running_download_ends_within_a_second_and_fails(
     command = [shutil.which(program) or program, *over_tls.program_options(program), *options[program], link.url]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE) as client:
         out = tmp_path / "out"
-        _until(lambda: out.exists() and out.stat().st_size > 1024 * 1024)
+        wait_until(lambda: out.exists() and out.stat().st_size > 1024 * 1024)
         weed.gateway.revoke(link)
         client.wait(1.0)
     assert client.returncode != 0
@@ -88,7 +81,7 @@ def test_what_was_cut_is_recorded_as_cut(weed: Place, link: Link) -> None:
         client.recv(65536)
         weed.gateway.revoke(link)
         records = weed.gateway.api("GET", f"/v1/links/{link.id}/records")
-        _until(lambda: weed.gateway.api("GET", f"/v1/links/{link.id}/records")["records"])
+        wait_until(lambda: weed.gateway.api("GET", f"/v1/links/{link.id}/records")["records"])
     [record] = weed.gateway.api("GET", f"/v1/links/{link.id}/records")["records"]
     assert ("cut", "revoked") == (record["outcome"], record["reason"]), records
     assert record["bytes_out"] < _SIZE
@@ -126,7 +119,7 @@ def test_an_upload_is_cut_too_and_leaves_nothing(weed: Place, tmp_path: Path) ->
     (tmp_path / "in").write_bytes(noise(_SIZE))
     command = ["curl", "-sS", "--limit-rate", "24M", "-T", "in", link.url]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as client:
-        _until(lambda: weed.gateway.metric("gateway_transfers_in_progress") > 0)
+        wait_until(lambda: weed.gateway.metric("gateway_transfers_in_progress") > 0)
         weed.gateway.revoke(link)
         client.wait(1.5)
     assert client.returncode != 0

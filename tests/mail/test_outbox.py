@@ -15,6 +15,7 @@ from gateway.core.mail import Mail, shown_address
 from gateway.core.reasons import Reason, UpstreamFailed
 from gateway.mail import outbox as room
 from gateway.mail.outbox import Outbox
+from tests.waiting import until
 
 MAIL = Mail("ann@acme.example", "Your code", "12345678")
 LATER = UpstreamFailed(Reason.UPSTREAM_BROKE, "the mail server answered 451")
@@ -81,12 +82,6 @@ async def running(way: Way | None, **changes: Any) -> AsyncIterator[tuple[Outbox
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-
-
-async def until(true: Callable[[], Any]) -> None:
-    async with asyncio.timeout(10):
-        while not true():  # noqa: ASYNC110
-            await asyncio.sleep(0)
 
 
 async def test_a_mail_is_sent_behind_the_back_of_who_asked() -> None:

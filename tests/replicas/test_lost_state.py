@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -15,6 +13,7 @@ from tests.contract.servers import valkey_server
 from tests.replicas.fleet import Fleet, fleet, refused_by
 from tests.servers.gateway import Link
 from tests.servers.store import RunningStore
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -36,13 +35,6 @@ def _refused(fleet: Fleet, link: Link) -> list[bool]:
     return [refused_by(_status(fleet.url(replica, link.token))) for replica in range(len(fleet.gateways))]
 
 
-def _until(answered: Callable[[], bool], within: float = 10.0) -> None:
-    deadline = time.monotonic() + within
-    while not answered():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_gateways_go_on_with_a_state_that_was_emptied(rclone: RunningStore, tmp_path: Path) -> None:
     """By themselves: what it knew is unknown, what is made anew works, and is revoked on both at once. What they had
     read of it were more changes than it has now, so that whoever went on from there would hear of none."""
@@ -56,10 +48,10 @@ def test_gateways_go_on_with_a_state_that_was_emptied(rclone: RunningStore, tmp_
             with redis.Redis.from_url(url) as valkey:
                 valkey.flushall()
             for gateway in running.gateways:
-                _until(lambda gateway=gateway: WORKERS == gateway.log().count("the state has gone back"))
+                wait_until(lambda gateway=gateway: WORKERS == gateway.log().count("the state has gone back"))
             assert [True, True] == _refused(running, known[0])
             anew = second.link("lab", "small")
             assert [False, False] == _refused(running, anew)
             first.revoke(anew)
             assert refused_by(_status(running.url(0, anew.token)))
-            _until(lambda: all(_refused(running, anew)), within=1.0)
+            wait_until(lambda: all(_refused(running, anew)), within=1.0)

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.server.sending import NOT_ACKNOWLEDGED, NOT_SENT, acknowledged, close_once, waiting
 from tests.servers.certificate import certificate
+from tests.waiting import until
 
 
 async def test_what_nobody_takes_is_counted_wherever_it_waits() -> None:
@@ -27,9 +28,7 @@ async def test_what_nobody_takes_is_counted_wherever_it_waits() -> None:
         came = 0
         while came < size:
             came += len(await asyncio.get_running_loop().sock_recv(far, 1024 * 1024))
-        async with asyncio.timeout(5):
-            while waiting(stream, NOT_ACKNOWLEDGED):  # noqa: ASYNC110 (a kernel has no event)
-                await asyncio.sleep(0)
+        await until(lambda: not waiting(stream, NOT_ACKNOWLEDGED))
         assert 0 == waiting(stream, NOT_SENT)
         assert acknowledged(stream) >= size
         far.close()

@@ -34,6 +34,7 @@ from tests.data.raw_client import RawClient, held_by_client
 from tests.data.real_store import before
 from tests.servers import over_tls
 from tests.splice.conftest import Spliced, plain_only
+from tests.waiting import until
 
 SIZE = 3 * 1024 * 1024
 BODY = os.urandom(SIZE)
@@ -44,12 +45,6 @@ AFTER_A_CUT = 256 * 1024
 def fast_checksums(monkeypatch: pytest.MonkeyPatch) -> None:
     """As a gateway has them from the first body on that needs one."""
     monkeypatch.setitem(checksums._crcs, "crc64nvme", awscrt.checksums.crc64nvme)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 (counts have no event)
-            await asyncio.sleep(0.005)
 
 
 def moved(rig: Rig) -> int:

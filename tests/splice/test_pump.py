@@ -18,6 +18,7 @@ from gateway.core.loan import Sink as SinkLender
 from gateway.splice import pump
 from gateway.splice.pipes import LARGE
 from gateway.splice.pump import LEAST, SHARED_TURN, TURN, carry, small_answers, splice
+from tests.waiting import until
 
 Move = Callable[[Lender, SinkLender, int, Callable[[int], None]], Coroutine[None, None, int]]
 
@@ -106,12 +107,6 @@ def move(request: pytest.FixtureRequest) -> Move:
 
 async def feed(source: Source, data: bytes) -> None:
     await asyncio.get_running_loop().sock_sendall(source.theirs, data)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 (a socket's queue has no event)
-            await asyncio.sleep(0.002)
 
 
 async def test_exactly_what_was_asked_for_moves(ends: tuple[Source, Sink], move: Move) -> None:

@@ -19,6 +19,7 @@ from gateway.stores.memory import open_memory
 from gateway.stores.monitor import StoreMonitor
 from gateway.stores.sqlite.engine import open_sqlite
 from tests.contract.sample import link
+from tests.waiting import until
 
 NOW = 1_800_000_000.0
 
@@ -98,9 +99,7 @@ async def test_it_checks_until_it_is_ended(monkeypatch: pytest.MonkeyPatch) -> N
     monitor = StoreMonitor({"grants": half.probe})
     task = asyncio.get_running_loop().create_task(monitor.run())
     half.fault = "later"
-    async with asyncio.timeout(5):
-        while monitor.fault("grants") is None:  # noqa: ASYNC110 (it is what a reader of /readyz sees)
-            await asyncio.sleep(0)
+    await until(lambda: monitor.fault("grants") is not None)
     task.cancel()
 
 

@@ -15,6 +15,7 @@ from gateway.core.reasons import Reason
 from gateway.core.record import AuditEvent, Outcome, Record
 from gateway.core.token import LinkToken, access_key_id, secret_access_key
 from gateway.telemetry.logs import Logs, new_request_id
+from tests.waiting import until
 
 TOKEN = LinkToken.mint(b"\x07" * 21).text
 KEY_ID = access_key_id(b"\x08" * 21)
@@ -137,9 +138,7 @@ async def test_another_level_gives_way_after_its_time_or_when_the_level_is_set(s
     logs = Logs("warning", stream=stream)
     logs.override("debug", 0.01)
     assert logs.level == "debug"
-    async with asyncio.timeout(5):
-        while logs.level != "warning":  # noqa: ASYNC110 (the loop's own timer ends it)
-            await asyncio.sleep(0.001)
+    await until(lambda: logs.level == "warning")
     logs.override("debug", 0.01)
     logs.override("error")
     await asyncio.sleep(0.03)

@@ -32,8 +32,8 @@ from tests.data.harness import Rig, request, running
 from tests.data.raw_client import Got, RawClient, held_by_client
 from tests.data.real_store import before
 from tests.data.scripted_store import Scripted
-from tests.data.transfers_in_work import until
 from tests.servers import over_tls
+from tests.waiting import until
 
 WRITE = frozenset({Action.WRITE})
 

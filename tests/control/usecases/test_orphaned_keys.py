@@ -17,6 +17,7 @@ from gateway.core.reasons import DependencyDown
 from gateway.core.source import Source, Sources, fingerprint, from_entry
 from gateway.core.token import hash_secret
 from tests.control.desk import Desk
+from tests.waiting import until
 
 HERE, TOKEN = "https://gw.example", hash_secret("a token")
 ENTRY = from_entry(HERE, TOKEN)
@@ -75,9 +76,7 @@ async def test_the_watch_ends_them_at_the_start_and_after_each_change(
     changed = asyncio.Event()
     watch = asyncio.get_running_loop().create_task(orphaned_keys_of(desk, KNOWN).watch(changed))
     for expected in (3, 5):
-        async with asyncio.timeout(10):
-            while len(asked) < expected:  # noqa: ASYNC110 (a list has no event)
-                await asyncio.sleep(0.001)
+        await until(lambda wanted=expected: len(asked) >= wanted)
         await asyncio.sleep(0.05)
         assert expected == len(asked)
         changed.set()

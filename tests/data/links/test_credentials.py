@@ -37,7 +37,7 @@ from tests.data.harness import APP, EVERY, Rig, deny, policy, request, rule, run
 from tests.data.raw_client import Got
 from tests.data.scripted_store import Scripted, xml
 from tests.data.test_narrowed import LISTINGS, NAMED
-from tests.data.transfers_in_work import until
+from tests.waiting import until
 
 BODY = b"0123456789"
 WRITING = frozenset({Action.READ, Action.LIST, Action.WRITE})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 from collections.abc import AsyncIterator
@@ -37,6 +36,7 @@ from tests.data.links.proving import (
     post_of,
 )
 from tests.data.raw_client import Got
+from tests.waiting import until
 
 TRIES: list[tuple[str, str, dict[str, str], bytes]] = [
     ("GET", "", {}, b""),
@@ -185,9 +185,7 @@ async def both_downloading(rig: Rig, token: str, *passes: str) -> AsyncIterator[
     async with rig.client(4096) as first, rig.client(4096) as second:
         for client, shown in zip((first, second), passes, strict=True):
             await client.send(f"GET /s/{token} HTTP/1.1\r\nHost: gw\r\nGateway-Holder: {shown}\r\n\r\n".encode())
-        async with asyncio.timeout(5):
-            while len(rig.plane.transfers) < 2:  # noqa: ASYNC110 (the server's side goes on)
-                await asyncio.sleep(0.01)
+        await until(lambda: len(rig.plane.transfers) >= 2)
         yield
 
 

@@ -15,7 +15,7 @@ from gateway.core.route import Capability, Route
 from gateway.data import body as bodies
 from tests.data.harness import APP, EVERY, Rig, deny, policy, request, rule, running
 from tests.data.scripted_store import Scripted, xml
-from tests.data.transfers_in_work import until
+from tests.waiting import until
 
 MINE = policy(rule("mine", "reports/mine/**"), rule("read theirs", "reports/read/**", may=[Action.READ, Action.LIST]))
 

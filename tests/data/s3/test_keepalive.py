@@ -9,6 +9,7 @@ import pytest
 from gateway.core.reasons import Reason, UpstreamFailed
 from tests.data.harness import Rig
 from tests.data.scripted_store import Scripted
+from tests.waiting import until
 
 COPIED = b"<CopyObjectResult><ETag>e</ETag></CopyObjectResult>"
 
@@ -94,9 +95,7 @@ async def test_an_old_client_waits(app: Rig) -> None:
     app.store.script(Scripted(200, {}, [stuck, COPIED], length=None))
     async with app.client() as client:
         await client.send(asked("1.0"))
-        async with asyncio.timeout(10):
-            while not app.store.seen:  # noqa: ASYNC110 (the scripted store has no event for it)
-                await asyncio.sleep(0)
+        await until(lambda: app.store.seen)
         await late(app, COPIED)  # by then a newer client has been told three times that its answer goes on
         stuck.set()
         got = await client.answer("PUT")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from gateway.core.request import Action
@@ -12,6 +10,7 @@ from tests.data.harness import APP, EVERY, Rig, policy, request, running
 from tests.data.parts_store import PartsStore
 from tests.data.raw_client import Got
 from tests.data.scripted_store import Scripted, xml
+from tests.waiting import until
 
 WRITE = frozenset({Action.WRITE})
 PLAIN = EVERY - {Capability.CONDITIONAL_WRITES}
@@ -116,9 +115,7 @@ async def test_two_uploads_of_one_name_at_once_are_one(rig: Rig, capabilities) -
     token = await rig.link(actions=WRITE)
     async with rig.client() as slow:
         await slow.send(request("PUT", f"/s/{token}", {"Content-Length": "10"}, b"first"))
-        async with asyncio.timeout(10):
-            while not rig.plane.names._taken:  # noqa: ASYNC110 (a set of names has no event)
-                await asyncio.sleep(0.005)
+        await until(lambda: rig.plane.names._taken)
         assert 409 == (await rig.ask("PUT", f"/s/{token}", body=b"second")).status
         await slow.send(b"-more")
         assert 201 == (await slow.answer()).status

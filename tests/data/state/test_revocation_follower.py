@@ -15,7 +15,7 @@ from gateway.data.state.revocation_follower import RevocationFollower
 from gateway.stores.memory import open_memory
 from gateway.telemetry.metrics import Metrics
 from tests.data.harness import NOW, Rig, running
-from tests.data.transfers_in_work import until
+from tests.waiting import until
 
 
 async def test_an_old_view_decides_nothing(rig: Rig) -> None:

@@ -25,6 +25,7 @@ from tests.data.harness import APP, Rig, policy, request, running
 from tests.data.raw_client import RawClient
 from tests.data.scripted_store import Scripted, xml
 from tests.servers import over_tls
+from tests.waiting import until
 
 
 def permit(*limits: Limit) -> Permit:
@@ -225,7 +226,7 @@ async def test_a_revocation_cuts_an_upload(rig: Rig) -> None:
     token, grant = await rig.granted(actions=[Action.WRITE])
     async with rig.client() as client:
         await client.send(request("PUT", f"/s/{token}", {"Content-Length": "100000"}, b"x" * 50_000))
-        await _until(lambda: rig.store.seen and rig.store.seen[0].body is not None)
+        await until(lambda: rig.store.seen and rig.store.seen[0].body is not None)
         await rig.revoke(FeedKind.LINK, grant.id)
         await client.rest()
         assert client.reset
@@ -253,12 +254,6 @@ async def _paused(one: Permit) -> Reason | None:
     return None
 
 
-async def _until(condition) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 (a store's state has no event)
-            await asyncio.sleep(0.005)
-
-
 # slow clients
 
 
@@ -268,7 +263,7 @@ async def _stalled_reader(rig: Rig) -> RawClient:
     await client.__aenter__()
     await client.send(request("GET", f"/s/{await rig.link()}"))
     await client.head()
-    await _until(lambda: _awaits_client(rig))
+    await until(lambda: _awaits_client(rig))
     return client
 
 
@@ -331,8 +326,8 @@ async def test_an_upload_that_stalls_is_cut(rig: Rig) -> None:
     token = await rig.link(actions=[Action.WRITE])
     async with rig.client() as client:
         await client.send(request("PUT", f"/s/{token}", {"Content-Length": "100000"}, b"x" * 500))
-        await _until(lambda: [500] == [permit.exchange.bytes_in for permit in rig.plane.transfers])
-        await _until(lambda: _awaits_client(rig))
+        await until(lambda: [500] == [permit.exchange.bytes_in for permit in rig.plane.transfers])
+        await until(lambda: _awaits_client(rig))
         assert 0 == tick(rig, 10)
         assert 1 == tick(rig, 1)
         await client.rest()
@@ -360,7 +355,7 @@ async def test_a_document_that_nobody_reads_is_cut(app: Rig) -> None:
     async with app.client(window=4096) as client:
         await client.send(request("GET", "/reports?list-type=2"))
         await client.head()
-        await _until(lambda: _awaits_client(app))
+        await until(lambda: _awaits_client(app))
         assert 0 == tick(app, 10)
         assert 1 == tick(app, 1)
         await client.rest()

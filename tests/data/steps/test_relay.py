@@ -19,6 +19,7 @@ from gateway.server.sending import _UNSENT_LIMIT
 from tests.data.harness import Rig, running
 from tests.data.scripted_store import Scripted
 from tests.servers import over_tls
+from tests.waiting import until
 
 BROKE = UpstreamFailed(Reason.UPSTREAM_BROKE, "gone")
 
@@ -227,9 +228,7 @@ async def left(rig: Rig) -> str:
     async with rig.client(window=4096) as client:
         await client.send(f"GET /s/{token} HTTP/1.1\r\nHost: gw\r\n\r\n".encode())
         await client.head()
-        async with asyncio.timeout(5):
-            while sum(permit.moved for permit in rig.plane.transfers) < 99_999:  # noqa: ASYNC110 (nobody tells of it)
-                await asyncio.sleep(0.01)
+        await until(lambda: sum(permit.moved for permit in rig.plane.transfers) >= 99_999)
     await rig.settled()
     return token
 

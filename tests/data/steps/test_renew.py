@@ -34,7 +34,8 @@ from gateway.stores.memory import open_memory
 from tests.data.harness import APP, NOW, Rig, deny, policy, request, rule, running
 from tests.data.parts_store import PartsStore
 from tests.data.scripted_store import Scripted
-from tests.data.transfers_in_work import KINDS, WRITING, in_work, until
+from tests.data.transfers_in_work import KINDS, WRITING, in_work
+from tests.waiting import until
 
 Change = Callable[[Rig, Grant], Awaitable[object]]
 

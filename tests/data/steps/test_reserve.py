@@ -19,6 +19,7 @@ from gateway.data.steps.reserve import report
 from gateway.server.exchange import ClientExchange
 from tests.data.harness import Rig, request, running
 from tests.data.scripted_store import Scripted
+from tests.waiting import until
 
 SIZE = 300_000
 BODY = bytes(range(250)) * (SIZE // 250)
@@ -37,9 +38,7 @@ async def downloads(rig: Rig, token: str, number: int, **headers: str) -> list:
 
 async def reserved(rig: Rig, number: int) -> None:
     """Wait until so many bytes are reserved by what runs."""
-    async with asyncio.timeout(5):
-        while sum(permit.reserved for permit in rig.plane.transfers) < number:  # noqa: ASYNC110 (nobody tells of it)
-            await asyncio.sleep(0)
+    await until(lambda: sum(permit.reserved for permit in rig.plane.transfers) >= number)
 
 
 async def test_twenty_whole_downloads_at_once_bring_the_file(rig: Rig, once: tuple[str, Grant]) -> None:

@@ -15,6 +15,7 @@ from tests.data.harness import Rig, running
 from tests.data.parts_store import PartsStore
 from tests.data.raw_client import Got
 from tests.data.uploading import WRITE, create, created, patch, until_moved
+from tests.waiting import until
 
 FORM = {"Content-Type": "multipart/form-data; boundary=b"}
 BROWSER = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
@@ -182,9 +183,7 @@ async def test_fewer_files_end_what_runs_beyond_them(rig: Rig) -> None:
     assert 201 == (await send(rig, token, "put", "a", b"1")).status
     async with rig.client() as client:
         await client.send(f"PUT /s/{token}/b HTTP/1.1\r\nHost: gw\r\nContent-Length: 9\r\n\r\n1234".encode())
-        async with asyncio.timeout(5):
-            while not any(permit.intake for permit in rig.plane.transfers):  # noqa: ASYNC110
-                await asyncio.sleep(0.005)
+        await until(lambda: any(permit.intake for permit in rig.plane.transfers))
         await rig.edit(grant, intake=Intake(max_files=1))
         got = await client.rest()
     assert b"201" not in got

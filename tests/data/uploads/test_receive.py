@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from hashlib import sha256
 
@@ -12,6 +11,7 @@ from gateway.core.intake import Intake
 from gateway.core.record import Outcome
 from tests.data.harness import Rig, deny, policy, rule
 from tests.data.uploading import WRITE
+from tests.waiting import until
 
 FORM = {"Content-Type": "multipart/form-data; boundary=b"}
 JSON = FORM | {"Accept": "application/json"}
@@ -129,9 +129,7 @@ async def test_a_form_that_is_cut_keeps_what_was_whole(uploads: Rig) -> None:
     async with uploads.client() as client:
         head = f"POST /s/{token}/ HTTP/1.1\r\nHost: gw\r\nContent-Type: {FORM['Content-Type']}\r\n"
         await client.send(f"{head}Content-Length: {len(body) + 100}\r\n\r\n".encode() + body)
-        async with asyncio.timeout(5):
-            while len(stored(uploads)) < 2:  # noqa: ASYNC110
-                await asyncio.sleep(0.005)  # nobody tells
+        await until(lambda: len(stored(uploads)) >= 2)
     assert {"f0.txt", "f1.txt"} == stored(uploads).keys()
     assert 2 == await uploads.used(grant)
 

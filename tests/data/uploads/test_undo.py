@@ -11,8 +11,8 @@ from gateway.core.intake import Intake
 from gateway.core.request import Action
 from tests.data.harness import Rig, deny, policy, rule
 from tests.data.raw_client import Got
-from tests.data.transfers_in_work import until
 from tests.data.uploading import BARE, WRITE, create, later, metadata, patch
+from tests.waiting import until
 
 FORM = {"Content-Type": "multipart/form-data; boundary=b", "Accept": "application/json"}
 PAGE_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
