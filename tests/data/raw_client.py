@@ -73,6 +73,11 @@ class RawClient:
     async def __aexit__(self, *_: object) -> None:
         self.sock.close()
 
+    def leave(self) -> None:
+        """Be gone at once, as whoever closes with bytes that it did not read: its system resets the connection."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
+
     async def send(self, data: bytes) -> None:
         await asyncio.get_running_loop().sock_sendall(self.sock, self.encrypted(data))
 

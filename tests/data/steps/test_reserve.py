@@ -110,7 +110,9 @@ async def beginning(rig: Rig, token: str, start: int, count: int) -> bytes:
     async with rig.client() as client:
         await client.send(request("GET", f"/s/{token}", {"Range": f"bytes={start}-"}))
         assert 206 == (await client.head()).status
-        return await client.rest_of(count)
+        came = await client.rest_of(count)
+        client.leave()
+        return came
 
 
 async def test_open_ranges_that_overlap_are_served_from_what_is_left(
