@@ -55,5 +55,5 @@ class Stretch(Protocol):
     """Stands among the chunks of a body: what follows need not be seen here. Who cannot use it passes it over."""
 
     async def pour(self, sink: Sink, most: int) -> int:
-        """Have up to `most` of the bytes that follow moved into the sink; returns how many it were, possibly none."""
+        """Have up to `most` of the bytes that follow moved into the sink; returns how many, possibly none."""
         ...

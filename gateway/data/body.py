@@ -234,7 +234,7 @@ class _Proved:
 
 
 class _Rest(Upcoming):
-    """The same as one among the chunks of its object (`core.loan.Stretch`).
+    """What is still to come of a body, as one item among its chunks (a `core.loan.Stretch`).
 
     The kernel moves it where nobody has to see it; else it is looked at on its way.
     """

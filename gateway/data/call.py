@@ -77,8 +77,9 @@ _ARCHIVE: Final = LinkAnswer.ARCHIVE
 
 
 class AtStore:
-    """What a call asks of its store, made once for all that make the same call by the same route, and by which name
-    their caller's use is counted; and what they are shown of its answer, once for all answers that say the same."""
+    """What was worked out for one call, kept for all requests that make the same call: what its store is asked, how its
+    object is written, by which name its caller's use is counted, and which headers of the store's answer are shown.
+    Each is worked out anew when what it rests on is another: the route, the grant, the address, the answer."""
 
     __slots__ = ("_known", "_made", "_route", "_shown", "_shown_by", "_use", "_writing")
 

@@ -88,8 +88,8 @@ def _prove_anew(
     """The call of a request that is alike, if it proves the same by a signature of its own; None if the steps have to
     say why it does not.
 
-    It becomes the plan of its own head once that comes again: most that are signed anew never do, and would push out
-    those that come often.
+    It becomes the plan of its own head only when that head comes again: most heads that are signed anew never do, and
+    would push out those that come often.
     """
     call, canonical, signed, verified = plan.call, plan.canonical, plan.signed, None
     if not isinstance(call, S3Call):

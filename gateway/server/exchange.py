@@ -159,11 +159,11 @@ class ClientExchange:
         return self._connection.encrypted
 
     def comes_again(self) -> bool:
-        """Whether this was asked of an earlier request with this very head."""
+        """Whether a request with this very head came before: no for the first one (`KnownHeads.comes_again`)."""
         return self._connection.heads.comes_again()
 
     def like_comes_again(self) -> bool:
-        """Whether this was asked of an earlier request with a head that may be like this one."""
+        """The same of requests with heads that may be like this one."""
         return self._connection.heads.like_comes_again()
 
     def remember(self, note: object) -> None:

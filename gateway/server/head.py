@@ -28,8 +28,8 @@ _LONGEST_KNOWN: Final = 2048
 
 
 class KnownHeads:
-    """Requests worth remembering, by the bytes of their heads, and those of which others that are alike may come, by
-    their first lines and lengths: 2,048 of each, of 2 KiB, unless given."""
+    """Requests worth remembering, by the bytes of their heads, and, by their first lines and lengths, those of which
+    others that are alike may come: `most` of each, with heads of at most 2 KiB."""
 
     def __init__(self, most: int = _MOST_KNOWN) -> None:
         self._most = most
@@ -47,12 +47,13 @@ class KnownHeads:
         return known.again()
 
     def comes_again(self, wire: bytes) -> bool:
-        """Whether this was asked of the same head lately: who asks first keeps nothing of what comes but once."""
+        """Whether this head came before, lately, as far as was asked here: no for the first time that it comes, so that
+        nothing is kept of heads that come only once."""
         return wire in self._found or self._once.came(hash(wire))
 
     def like_comes_again(self, wire: bytes) -> bool:
-        """The same of any head with its first line and its length: most that are asked for once are not asked for in
-        another way, either."""
+        """The same of all heads with this first line and this length together: what is asked for only once mostly has
+        not come in any other way, either."""
         name = _line_and_length(wire)
         return name in self._alike or self._like_once.came(hash(name))
 
@@ -94,8 +95,8 @@ class KnownHeads:
 
 
 class _Once:
-    """What came once, by hashes: that which has the hash of another is taken for it. No more than what is kept of what
-    comes again: else, where many come in turn, each would be kept and pushed out before it comes the next time."""
+    """What came once, by its hash: of two with the same hash, one is taken for the other. It holds no more than is kept
+    of what comes again. With more, many that come in turn would each be kept, and pushed out before they come again."""
 
     __slots__ = ("_marks", "_most")
 
@@ -178,11 +179,11 @@ class HeadReader:
         return None, b""
 
     def comes_again(self) -> bool:
-        """Whether this was asked of the head that was read last before, and it can be remembered."""
+        """Whether the head that was read last came before, as `KnownHeads` has it, and can be remembered."""
         return self.wire != b"" and self._known.comes_again(self.wire)
 
     def like_comes_again(self) -> bool:
-        """Whether this was asked of a head of the same first line and length before."""
+        """The same of heads with its first line and its length."""
         return self.wire != b"" and self._known.like_comes_again(self.wire)
 
     def recall(self, data: bytes) -> tuple[IncomingRequest, bytes] | None:

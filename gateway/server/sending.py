@@ -48,8 +48,8 @@ def bound_sending(listening: socket.socket) -> None:
 
 
 def peer_of(stream: asyncio.Transport) -> tuple[Address | None, tuple[str, str]]:
-    """The address of the other side and its texts; None on a Unix socket, or where `is_local` says no: of what has
-    ended already."""
+    """The address of the other side and its texts. None on a Unix socket, and of a connection that has ended already,
+    which `is_local` tells from one."""
     return named_peer(stream.get_extra_info("peername"))
 
 

@@ -45,7 +45,8 @@ _LOOKS: Final = 4
 _IN_TURN: Final = 16
 _LAST_NUMBER: Final = 1 << 32
 _SPENT: Final[LRUCache[tuple[str, str], int]] = LRUCache(4096)
-"""Up to which number those uses of a grant have no room that were taken under one name. Forgotten, it is found anew."""
+"""Of the uses that one caller has taken of a grant, one after the other: the number of the last one that is known to
+have no room, nor any before it. Where that is forgotten, it is found anew."""
 
 
 async def open_lease(leases: LeaseStore, permit: Permit, grant: Grant, key: str, window: float) -> Lease:
