@@ -24,15 +24,15 @@ from gateway.eager import Signal
 from gateway.splice.lending import Lending, flush, may_be_lent
 
 READ_SIZE: Final = 196608
-"""Bytes of one read. Each wakes a transfer once, so more is cheaper; 500 stalled readers may hold 128 MiB (design
-promise 4), of which this is 94."""
+"""Bytes of one read. Each wakes a transfer once, so more is cheaper; but a stalled reader may hold one, which makes 94
+MiB of 500 at the worst (promise 4)."""
 
 FIRST_READ: Final = 17408
 """Bytes of the read that finds an answer's head: a small object comes with it, and of a larger one only so much that
 the kernel can move most of it, and that a client which then reads nothing holds little. The next read takes more."""
 
 SLOWEST: Final = 1024
-"""Bytes per second below which a body counts as stalled (design promise 5)."""
+"""Bytes per second below which a body counts as stalled (promise 5)."""
 
 _LINGER_NONE: Final = struct.pack("ii", 1, 0)
 _WRITE_HIGH: Final = 262144

@@ -9,9 +9,9 @@ because a PUT has to declare its length.
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -19,6 +19,7 @@ from gateway.backends.verdict import ANSWER_LIMIT, FAILED, BufferedBody
 from gateway.core.reasons import Reason, Refused, UpstreamFailed
 from gateway.core.route import Answer, Backend, Capability, Upstream, UpstreamCall, ask_etag
 from gateway.core.values import dataclass
+from gateway.shielded import shield
 from gateway.wire.s3.documents import store_fault
 from gateway.wire.s3.multipart import (
     MAX_PARTS,
@@ -88,10 +89,10 @@ async def upload(
         if answer is None:
             answer = await calls.complete(opened)
     except BaseException:
-        await _finish(calls.abort(opened))
+        await shield(calls.abort(opened))
         raise
     if answer.status >= 300:
-        await _finish(calls.abort(opened))
+        await shield(calls.abort(opened))
     return answer
 
 
@@ -138,15 +139,6 @@ async def _cut(
 def _part_size(number: int, *, length: int | None, equal: bool, at_once: int) -> int:
     least = min(at_once, PART_SIZE if length is None else _STREAMED_PART)
     return part_size(number, length=length, least=least, equal=equal)
-
-
-async def _finish(cleanup: asyncio.Future[None]) -> None:
-    """Wait for a cleanup that goes on even if this task is cancelled meanwhile."""
-    try:
-        await asyncio.shield(cleanup)
-    except asyncio.CancelledError:
-        await asyncio.wait({cleanup})
-        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,17 +291,11 @@ class _UploadCalls:
             await self._confirm()
         return text
 
-    def abort(self, upload_id: str) -> asyncio.Task[None]:
-        """A task that throws the parts away; a store that cannot be reached now keeps them until its own clean-up."""
-
-        async def run() -> None:
-            try:
-                async with self._upstream.open(abort_call(self._place, upload_id)) as answer:
-                    await answer.body.read(ANSWER_LIMIT)
-            except UpstreamFailed:
-                return
-
-        return asyncio.get_running_loop().create_task(run())
+    async def abort(self, upload_id: str) -> None:
+        """Throw the parts away; a store that cannot be reached now keeps them until its own clean-up."""
+        with suppress(UpstreamFailed):
+            async with self._upstream.open(abort_call(self._place, upload_id)) as answer:
+                await answer.body.read(ANSWER_LIMIT)
 
 
 async def _read(answer: Answer) -> tuple[bytes, Answer | None]:

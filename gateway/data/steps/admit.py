@@ -24,11 +24,11 @@ from gateway.core.request import TRANSFERS, Action, ObjectRequest, Operation, Up
 from gateway.core.route import Route
 from gateway.data.call import Call
 from gateway.data.plane import DataPlane, Snapshot
-from gateway.data.shielded import shield
 from gateway.data.state.transfers import Permit
 from gateway.data.steps.reserve import open_lease, settle
 from gateway.data.steps.reserve_intake import count_left, take_file
 from gateway.server.exchange import ClientExchange
+from gateway.shielded import shield
 from gateway.wire.links.tus_state import UPLOAD_SECONDS, keyed_upload, lease_key, new_upload
 
 _UNCOUNTED: Final = frozenset({Operation.HEAD_OBJECT, Operation.LIST_OBJECTS_V2, Operation.PREFLIGHT})

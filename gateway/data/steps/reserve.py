@@ -33,9 +33,9 @@ from gateway.core.lease import (
 )
 from gateway.core.reasons import DependencyDown, Reason, Refused
 from gateway.core.request import TRANSFERS
-from gateway.data.shielded import shield
 from gateway.data.state.transfers import Permit, Transfers
 from gateway.data.steps.reserve_intake import settle_received
+from gateway.shielded import shield
 
 _PIECE: Final = 1024 * 1024
 _PAUSE: Final = 0.25

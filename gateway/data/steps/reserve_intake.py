@@ -11,8 +11,8 @@ from __future__ import annotations
 from gateway.core.grant import Grant
 from gateway.core.lease import UNUSED, LeaseStore, Reservation, Room, Settlement, Usage
 from gateway.core.reasons import Reason, Refused
-from gateway.data.shielded import shield
 from gateway.data.state.transfers import Permit
+from gateway.shielded import shield
 
 
 async def take_file(leases: LeaseStore, permit: Permit, key: str, window: float) -> None:

@@ -23,7 +23,6 @@ from gateway.core.request import UploadVerb
 from gateway.data.body import meter
 from gateway.data.call import LinkCall
 from gateway.data.plane import DataPlane, Snapshot
-from gateway.data.shielded import shield
 from gateway.data.state.transfers import Permit
 from gateway.data.state.upload_locks import lock_upload
 from gateway.data.tus.answers import Answers, DraftAnswers, TusAnswers, discovery, part_stored
@@ -37,6 +36,7 @@ from gateway.data.tus.wanted import Wanted
 from gateway.data.uploads.file_types import check_declared
 from gateway.data.uploads.free_names import HeldName, hold_free_name
 from gateway.data.uploads.undo import note_undo, remove_own
+from gateway.shielded import shield
 from gateway.wire.links.tus import location
 from gateway.wire.links.tus_state import UPLOAD_SECONDS, UploadState
 from gateway.wire.replies import Reply

@@ -14,10 +14,10 @@ from gateway.core.grant import Grant
 from gateway.core.reasons import Reason, Refused
 from gateway.core.values import dataclass
 from gateway.data.plane import DataPlane
-from gateway.data.shielded import shield
 from gateway.data.state.transfers import Permit
 from gateway.data.tus.append import Progress
 from gateway.data.tus.store import TusStore
+from gateway.shielded import shield
 from gateway.wire.links.tus_state import UploadState
 
 

@@ -22,7 +22,6 @@ from gateway.data.links.request import file_request, name_file, place_of_file
 from gateway.data.page_reader import load_pages
 from gateway.data.plane import DataPlane, Snapshot
 from gateway.data.post_form import ArrivingForm
-from gateway.data.shielded import shield
 from gateway.data.state.transfers import Permit
 from gateway.data.steps.admit import Admission
 from gateway.data.steps.authorise import authorise
@@ -30,6 +29,7 @@ from gateway.data.store_errors import check_answer
 from gateway.data.uploads.free_names import hold_free_name
 from gateway.data.uploads.receipts import NotReceived, Received, receipt
 from gateway.data.uploads.undo import note_undo
+from gateway.shielded import shield
 from gateway.wire.http.negotiate import prefers_html
 from gateway.wire.replies import Reply
 

@@ -1,6 +1,6 @@
 """Owns work that must not stop in the middle: once begun it goes to its end, whatever becomes of who waits for it.
 
-Refuses to own what is done then with what it brought.
+Refuses to own the work, and what is done with its result.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 async def shield(work: Coroutine[Any, Any, T]) -> T:
-    """The result of work that goes to its end even if this request is cancelled meanwhile.
+    """The result of work that goes to its end even if who waits for it is cancelled meanwhile.
 
     The cancellation comes through only then: what the work wrote down about itself can be relied on.
     """

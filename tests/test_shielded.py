@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from gateway.data.shielded import shield
+from gateway.shielded import shield
 
 
 async def test_it_brings_what_the_work_brought() -> None:
