@@ -33,6 +33,7 @@ class Reason(StrEnum):
     METHOD_NOT_ALLOWED = "method_not_allowed"
     HEADER_NOT_OFFERED = "header_not_offered"
     UNREAD_BODY = "unread_body"
+    PIECE_OF_FILE = "piece_of_file"
     MISSING_LENGTH = "missing_length"
     INCOMPLETE_BODY = "incomplete_body"
     TOO_LARGE = "too_large"
@@ -176,6 +177,12 @@ TABLE: Final[dict[Reason, PublicAnswer]] = {
         "Nothing was stored: nobody reads a body like this. Send a file with PUT (curl -T FILE URL), or as a form with "
         "a file in it (curl -F file=@FILE URL).",
         s3_text="A request like this has no body.",
+    ),
+    Reason.PIECE_OF_FILE: PublicAnswer(
+        501,
+        "NotImplemented",
+        501,
+        "Nothing was stored: this is one piece of a file. Send it whole, or in pieces by tus.",
     ),
     Reason.MISSING_LENGTH: PublicAnswer(411, "MissingContentLength", 411, "The request needs a Content-Length."),
     Reason.INCOMPLETE_BODY: PublicAnswer(400, "IncompleteBody", 400, "The body ended before its declared length."),

@@ -126,6 +126,7 @@ _STEPS: Final[Mapping[str, tuple[Reason, ...]]] = MappingProxyType(
             Reason.BAD_PART_ORDER,
             Reason.BAD_TAG,
             Reason.HEADER_NOT_OFFERED,
+            Reason.PIECE_OF_FILE,
             Reason.MISSING_LENGTH,
             Reason.INVALID_DIGEST,
             Reason.PROTOCOL_VERSION,

@@ -36,7 +36,7 @@ from gateway.wire.links.upload_draft import read_draft_step
 from gateway.wire.s3.operations import IGNORED_PARAMS, VAIN_WHEN_EMPTY, Level, find_shape
 from gateway.wire.s3.request_headers import AUTH_HEADERS, EMPTY_CHECKSUMS, accept_headers, hoist_header
 from gateway.wire.sig.credentials import AUTH_PARAMS, auth_fields
-from gateway.wire.understood import require_understood
+from gateway.wire.understood import require_understood, require_whole
 
 CREDENTIALS_PATH: Final = "credentials"
 """Below a link, to be POSTed to."""
@@ -102,6 +102,18 @@ def parse(raw: RawRequest, domains: Sequence[str] = (), *, drafts: bool = False)
     return _parse_s3(raw, bucket, rest, virtual_host=hosted is not None)
 
 
+def named_place(raw: RawRequest, domains: Sequence[str] = ()) -> BucketPlace | LinkPlace:
+    """The bucket or the link that a request names, whatever else is wrong with it.
+
+    Raises:
+        Refused: BAD_REQUEST, UNKNOWN_TOKEN for what cannot be decoded.
+    """
+    hosted = _virtual_bucket(raw, domains)
+    if hosted is None and is_link_path(raw):
+        return LinkPlace(_split_link(raw)[0], None)
+    return BucketPlace(decode(raw.path[1:].partition("/")[0], Reason.BAD_REQUEST) if hosted is None else hosted, "")
+
+
 def copy_source(text: str) -> tuple[BucketPlace, str | None]:
     """The place and version id that `x-amz-copy-source` names: `/bucket/key?versionId=…`, percent-encoded.
 
@@ -149,11 +161,15 @@ def _virtual_bucket(raw: RawRequest, domains: Sequence[str]) -> str | None:
     return host[: -len(max(found, key=len)) - 1]
 
 
+def _split_link(raw: RawRequest) -> tuple[str, str, str]:
+    segment, slash, rest = raw.path.removeprefix("/s").removeprefix("/").partition("/")
+    return without_marks(decode(segment, Reason.UNKNOWN_TOKEN)), slash, rest
+
+
 def _parse_link(raw: RawRequest, *, drafts: bool) -> ObjectRequest:
     if raw.method not in LINK_METHODS and raw.method not in _UPLOAD_METHODS:
         raise Refused(Reason.METHOD_NOT_ALLOWED, f"{raw.method} is not offered for a link")
-    segment, slash, rest = raw.path.removeprefix("/s").removeprefix("/").partition("/")
-    token = without_marks(decode(segment, Reason.UNKNOWN_TOKEN))
+    token, slash, rest = _split_link(raw)
     if raw.method == "OPTIONS" and raw.header("access-control-request-method") is not None:
         return _preflight(raw, LinkPlace(token, None))
     path = check_key(decode(_without_dots(rest), Reason.BAD_KEY)) if slash else None
@@ -167,6 +183,8 @@ def _parse_link(raw: RawRequest, *, drafts: bool) -> ObjectRequest:
     if _says_chunked(raw):
         raise Refused(Reason.BAD_REQUEST, "aws-chunked framing on a link")
     require_understood(raw, operation)
+    if operation in {Operation.PUT_OBJECT, Operation.POST_OBJECT}:
+        require_whole(pairs)
     headers = accept_headers(raw.headers, link=True)
     if operation is not Operation.GET_OBJECT:
         headers.pop("range", None)

@@ -1,5 +1,5 @@
-"""Owns the headers that change what a request means: one of them that is not implemented refuses the request, before
-anything is stored.
+"""Owns the headers, and the fields of forms, that change what a request means: one of them that is not implemented
+refuses the request, before anything is stored.
 
 Refuses to own what is offered: `gateway.wire.s3.request_headers` keeps S3's headers and refuses every other `x-amz-*`,
 and `gateway.wire.links.tus` reads an upload's.
@@ -13,7 +13,7 @@ refused (RFC 4918, 10).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from gateway.core.reasons import Reason, Refused
@@ -76,6 +76,23 @@ _OFFERED: Final[Mapping[Operation, frozenset[str]]] = {
     _O.COMPLETE_MULTIPART_UPLOAD: _BOTH,
     _O.DELETE_OBJECT: frozenset({"if-match"}),
 }
+_PIECE_NUMBERS: Final = frozenset(
+    {
+        *("chunk", "chunkindex", "chunknumber", "dzchunkindex", "flowchunknumber"),
+        *("qqpartindex", "resumablechunknumber"),
+    }
+)
+_PIECE_COUNTS: Final = frozenset(
+    {
+        *("chunkcount", "chunks", "dztotalchunkcount", "flowtotalchunks", "qqtotalparts", "resumabletotalchunks"),
+        *("totalchunk", "totalchunks"),
+    }
+)
+"""How uploaders for pages say which piece a body is, and of how many, without capitals, dashes and underscores:
+Bootstrap File Input, Dropzone, Fine Uploader, Flow.js, Plupload, Resumable.js, simple-uploader.js, Syncfusion's, and
+many that were made for one page."""
+
+_ONE: Final = frozenset({"", "0", "1"})
 _CONTENT_RANGE: Final = re.compile(r"bytes 0-(\d{1,18})/(\d{1,18})", re.ASCII | re.IGNORECASE)
 
 
@@ -103,6 +120,18 @@ def require_understood(raw: RawRequest, operation: Operation, *, step: UploadSte
             _require_known(raw, name, value, step=step)
         if step is not None and name == "content-encoding" and value.strip().lower() != "identity":
             raise _not_offered(name)
+
+
+def require_whole(said: Iterable[tuple[str, str]]) -> None:
+    """`said` is what stands beside a file, in its form's fields or in its address.
+
+    Raises:
+        Refused: PIECE_OF_FILE.
+    """
+    values = {name.lower().replace("-", "").replace("_", ""): value for name, value in said}
+    several = any(values[name].strip() not in _ONE for name in _PIECE_COUNTS & values.keys())
+    if several and not _PIECE_NUMBERS.isdisjoint(values):
+        raise Refused(Reason.PIECE_OF_FILE, "what is sent says that it is one piece of a file")
 
 
 def _stands_in(raw: RawRequest, name: str) -> bool:

@@ -27,6 +27,7 @@ def test_our_own_faults_are_told_apart_from_the_callers(reason: Reason) -> None:
         Reason.NOT_SUPPORTED_BY_BACKEND,
         Reason.FOLDER_BODY,
         Reason.HEADER_NOT_OFFERED,
+        Reason.PIECE_OF_FILE,
         Reason.SHUTTING_DOWN,
     }
     if answer.status >= 500 and answer.code != "SlowDown" and reason not in quiet:

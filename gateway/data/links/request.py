@@ -40,6 +40,7 @@ from gateway.wire.links.tus import UNDO
 from gateway.wire.links.visitor import Visit, opens_page, visit_of
 from gateway.wire.parse import check_key
 from gateway.wire.s3.response_headers import asks_download
+from gateway.wire.understood import require_whole
 
 _OBJECT_READS: Final = {"GET": Operation.GET_OBJECT, "HEAD": Operation.HEAD_OBJECT}
 _SHOWS: Final = frozenset({Action.READ, Action.LIST})
@@ -60,7 +61,8 @@ async def read_link_call(
 
     Raises:
         Refused: OUT_OF_SCOPE for a path below a link to one object; BAD_REQUEST for an upload without a name;
-            HOLDER_REQUIRED; NOT_CONFIRMED; TERMS_NOT_ACCEPTED; UNREAD_BODY for a body that is no form with a file.
+            HOLDER_REQUIRED; NOT_CONFIRMED; TERMS_NOT_ACCEPTED; UNREAD_BODY for a body that is no form with a file;
+            PIECE_OF_FILE.
     """
     claim = require_holder(request, resolved, exchange, now)
     if claim is not None:
@@ -85,6 +87,8 @@ async def read_link_call(
         if not kind.lower().startswith("multipart/form-data"):
             raise Refused(Reason.UNREAD_BODY, "a body that is no form with a file")
         form = await ArrivingForm.read(exchange, kind, several=True)
+        while scope.key is None and not form.form.filename and await form.next():
+            pass  # a browser sends a field with no file in it, too, and FilePond what it knows of the file that follows
         place = place_of_file(place, scope, form.form)
         request = file_request(request, place, form.form)
     path = place.path
@@ -250,7 +254,12 @@ def place_of_file(place: LinkPlace, scope: Scope, form: Form) -> LinkPlace:
 
 
 def file_request(request: ObjectRequest, place: LinkPlace, form: Form) -> ObjectRequest:
-    """A form upload through a link: the file's own type goes with it, the form's length does not."""
+    """A form upload through a link: the file's own type goes with it, the form's length does not.
+
+    Raises:
+        Refused: PIECE_OF_FILE.
+    """
+    require_whole(form.fields)
     headers = {name: value for name, value in request.headers.items() if name != "content-type"}
     if form.content_type is not None:
         headers["content-type"] = form.content_type

@@ -59,6 +59,44 @@ async def test_answers_can_be_read_by_the_page_refusals_too() -> None:
             assert "Origin" in ", ".join(got.headers_named("vary"))
 
 
+@pytest.mark.parametrize(
+    ("method", "target", "headers", "status"),
+    [
+        ("GET", "/reports/" + "x" * 1025, {}, 400),
+        ("GET", "/reports/a?acl", {}, 501),
+        ("PUT", "/reports/a", {"Content-Range": "bytes 0-4/10"}, 501),
+        ("GET", "/s/{link}/" + "x" * 1025, {}, 400),
+        ("PUT", "/s/{link}", {"Content-Range": "bytes 0-4/10"}, 501),
+        ("GET", "/s/{link}", {"Authorization": "Bearer x"}, 400),
+        ("GET", "/s/{secret}", {}, 401),
+        ("GET", "/s/{secret}", {"Authorization": "Basic OndyaW5n"}, 401),
+    ],
+)
+async def test_a_refusal_of_the_first_steps_can_be_read_too(
+    method: str, target: str, headers: dict[str, str], status: int
+) -> None:
+    """Before a request is understood, or its link's password is right: a script that cannot read why takes it for a
+    broken line, and tries again without end. Another page still cannot read it."""
+    async with running(CORS) as rig:
+        path = target.format(link=await rig.link(), secret=await rig.link(password="right"))
+        got = await rig.ask(method, path, headers | {"Origin": PAGE})
+        assert (status, PAGE) == (got.status, got.header("access-control-allow-origin")), got.text
+        other = await rig.ask(method, path, headers | {"Origin": "https://evil.example"})
+        assert (status, None) == (other.status, other.header("access-control-allow-origin"))
+
+
+async def test_no_refusal_tells_a_page_more_of_a_token_than_a_look_up_would() -> None:
+    """What is wrong with a request is no way to guess tokens uncounted, and a guess is counted once."""
+    async with running(CORS) as rig:
+        statuses = []
+        for n in range(62):
+            token = LinkToken.mint(bytes([n]) * ENTROPY_BYTES).text
+            got = await rig.ask("GET", f"/s/{token}/{'x' * 1025}" if n < 30 else f"/s/{token}", {"Origin": PAGE})
+            assert None is got.header("access-control-allow-origin")
+            statuses.append(got.status)
+        assert [400] * 30 + [404] * 31 + [429] == statuses
+
+
 async def test_answers_to_others_cannot() -> None:
     """Whoever is not named gets the bytes' status and no permission; caches are told why."""
     async with running(CORS, trusted=APP) as app:

@@ -57,6 +57,54 @@ async def test_a_file_is_one_whatever_its_field_is_called(uploads: Rig, field: s
     assert (201, dict(FILES)) == (got.status, stored(uploads))
 
 
+PIECES = [  # what uploaders for pages send beside a piece, and beside a file that is its only piece
+    ("dzchunkindex", "0", "dztotalchunkcount"),
+    ("resumableChunkNumber", "1", "resumableTotalChunks"),
+    ("flowChunkNumber", "1", "flowTotalChunks"),
+    ("qqpartindex", "0", "qqtotalparts"),
+    ("chunkNumber", "1", "totalChunks"),
+    ("chunk-index", "0", "total-chunk"),
+    ("chunkIndex", "0", "chunkCount"),
+    ("chunk_index", "0", "total_chunks"),
+    ("chunk", "0", "chunks"),
+]
+
+
+@pytest.mark.parametrize("how", ["fields", "address of a form", "address"])
+@pytest.mark.parametrize(("index", "number", "total"), PIECES)
+async def test_a_piece_of_a_file_is_not_taken_for_the_file(
+    uploads: Rig, index: str, number: str, total: str, how: str
+) -> None:
+    """A request that says it brings one of several is refused before anything is stored; one that brings all is taken,
+    and so is a form that has a field of such a name for itself."""
+    token = await uploads.link(prefix="in/", actions=WRITE, overwrite=True)
+
+    async def send(*said: tuple[str, str]) -> int:
+        field = '--b\r\nContent-Disposition: form-data; name="{}"\r\n\r\n{}\r\n'
+        fields = "".join(field.format(*one) for one in said).encode() if how == "fields" else b""
+        query = "" if how == "fields" else "?" + "&".join(f"{name}={value}" for name, value in said)
+        if how == "address":
+            return (await uploads.ask("PUT", f"/s/{token}/a.txt{query}", {}, b"12345")).status
+        return (await uploads.ask("POST", f"/s/{token}/{query}", JSON, fields + form(("a.txt", b"12345")))).status
+
+    assert 501 == await send((index, number), (total, "3"))
+    assert {} == stored(uploads)
+    assert 201 == await send((index, number), (total, "1"))
+    assert 201 == await send((total, "3"))
+    assert {"a.txt": b"12345"} == stored(uploads)
+
+
+@pytest.mark.parametrize("filename", [b"", b'; filename=""'])
+async def test_a_part_without_a_files_name_is_passed_over(uploads: Rig, filename: bytes) -> None:
+    """Also one that has a file's own field name and comes first: FilePond says there what it knows of the file, and a
+    browser sends a choice that nobody made."""
+    token = await uploads.link(prefix="in/", actions=WRITE)
+    first = b'--b\r\nContent-Disposition: form-data; name="file"%b\r\n\r\n{}\r\n' % filename
+    got = await uploads.ask("POST", f"/s/{token}/", JSON, first + form(*FILES))
+    assert (201, dict(FILES)) == (got.status, stored(uploads))
+    assert 400 == (await uploads.ask("POST", f"/s/{token}/", JSON, first + form())).status
+
+
 @pytest.mark.parametrize("step", [1, 7, 100])
 async def test_it_does_not_matter_in_which_pieces_a_form_comes(uploads: Rig, step: int) -> None:
     """Files end at their boundaries, wherever a packet ends."""
