@@ -3,8 +3,9 @@
 Refuses to own the wording (`gateway.core.reasons`, `gateway.pages.refusals`), the format (`gateway.wire.replies`) and
 when what runs is ended (`gateway.data.state.transfers`).
 
-Law: whose request is ended before it got anything is told at once what a later request would be told; what ran for it
-is broken off, and nobody waits for its end.
+Laws: whose request is ended before it got anything is told at once what a later request would be told; what ran for it
+is broken off, and nobody waits for its end. A page that may read a bucket's answers may read its refusals, from
+whichever step they come.
 """
 
 from __future__ import annotations
@@ -12,22 +13,27 @@ from __future__ import annotations
 import structlog
 
 from gateway.core.grant import Grant, GrantKind
-from gateway.core.reasons import Reason, Refused, as_refused
-from gateway.core.request import Action, ObjectRequest
+from gateway.core.reasons import DependencyDown, Reason, Refused, as_refused
+from gateway.core.request import Action, LinkPlace, ObjectRequest
+from gateway.core.token import LinkToken
 from gateway.data.page_reader import load_pages
 from gateway.data.plane import DataPlane
+from gateway.data.presented import TokenPresented
 from gateway.data.state.records import Account
 from gateway.data.state.transfers import NO_ANSWER, Permit
+from gateway.data.steps.authenticate import find_link
 from gateway.pages.refusals import Asks, Unfinished, refusal_page
 from gateway.pages.render import Page, look_for
 from gateway.server.exchange import ClientExchange
+from gateway.wire.http.cors import actual_headers
 from gateway.wire.http.negotiate import prefers_html
 from gateway.wire.links.program import Program
-from gateway.wire.parse import is_link_path
+from gateway.wire.parse import is_link_path, named_place
 from gateway.wire.replies import RefusalDetails, Reply, refusal
 
 _log = structlog.get_logger("gateway.data")
 _OF_HOLDERS = frozenset({Reason.HOLDER_REQUIRED, Reason.CODE_WRONG, Reason.SIGN_IN_FAILED})
+_GUESSED = frozenset({Reason.UNKNOWN_TOKEN, Reason.TOO_MANY_GUESSES})
 
 
 async def refuse(plane: DataPlane, exchange: ClientExchange, account: Account) -> None:
@@ -45,6 +51,7 @@ async def refuse(plane: DataPlane, exchange: ClientExchange, account: Account) -
             await exchange.wait_refused()
         return
     await _prepare_page(exchange)
+    await _let_page_read(plane, exchange, refused.reason, account.now)
     reply = _reply(plane, exchange, refused, request=account.request, grant=account.grant, permit=account.permit)
     try:
         await exchange.send(reply)
@@ -70,6 +77,25 @@ async def _prepare_page(exchange: ClientExchange) -> None:
     raw = exchange.raw
     if raw is not None and is_link_path(raw) and prefers_html(raw.header("accept")):
         await load_pages()
+
+
+async def _let_page_read(plane: DataPlane, exchange: ClientExchange, reason: Reason, now: float) -> None:
+    """What came to nothing before it was known which bucket's cross-origin rules its answers follow."""
+    raw, snapshot = exchange.raw, plane.snapshot
+    if exchange.extra or raw is None or raw.method == "OPTIONS" or raw.header("origin") is None:
+        return
+    try:
+        place = named_place(raw, snapshot.domains)
+        bucket = place.bucket
+        if isinstance(place, LinkPlace):
+            token = LinkToken(place.token_text)
+            grant = plane.grants.known_now(token.hash)
+            if grant is None and reason not in _GUESSED:
+                grant = (await find_link(plane, TokenPresented(token, place), exchange.peer, now)).grant
+            bucket = grant.scope.bucket if grant is not None and grant.scope is not None else ""
+    except (Refused, DependencyDown, ValueError):
+        return
+    exchange.extra = actual_headers(snapshot.cors_of(bucket), raw, drafts=snapshot.drafts)
 
 
 def _reply(
