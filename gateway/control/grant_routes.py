@@ -19,6 +19,7 @@ from gateway.core.reasons import Reason, Refused
 from gateway.wire.replies import Reply
 
 _ETAG: Final = re.compile(r'"(\d{1,18})"', re.ASCII)
+_IDEMPOTENCY: Final = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 
 
 async def show(kind: GrantKind, api: Api, call: Call[None, None]) -> Reply:
@@ -69,3 +70,10 @@ def read_version(if_match: str | None) -> int | None:
     if match is None:
         raise Refused(Reason.PRECONDITION_FAILED, "If-Match takes the one ETag that this was answered with")
     return int(match[1])
+
+
+def read_idempotency(text: str | None) -> str | None:
+    """What makes a creation safe to ask for again. Raises Refused(BAD_REQUEST) for a text that is none."""
+    if text is not None and not _IDEMPOTENCY.fullmatch(text):
+        raise Refused(Reason.BAD_REQUEST, "an Idempotency-Key has 1 to 255 visible ASCII characters")
+    return text

@@ -12,21 +12,31 @@ from gateway.control.answers import FeedView, KeyPageView, MadeKeyView, Resealed
 from gateway.control.api import Api
 from gateway.control.bodies import FeedQuery, KeyQuery, NewRevocation, ResealBody
 from gateway.control.endpoint import Call
-from gateway.control.grant_routes import entity_tag, read_version, reply
+from gateway.control.grant_routes import entity_tag, read_idempotency, read_version, reply
 from gateway.control.key_bodies import EditKey, NewKey
-from gateway.control.problems import forbidden
+from gateway.control.problems import forbidden, problem
 from gateway.control.usecases.exclusions import HeldLinks
 from gateway.control.usecases.grants import Objections
+from gateway.control.usecases.links import IdempotencyConflict
+from gateway.core.reasons import Reason
+from gateway.core.said import phrase
 from gateway.core.source import fingerprint
 from gateway.core.token import hash_secret
 from gateway.wire.replies import Reply
 
 
 async def create_key(api: Api, call: Call[None, NewKey]) -> Reply:
-    body = call.body
-    key = await api.keys.create(call.admitted, body.app, body.apply_to, session=body.session)
+    body, idempotency = call.body, read_idempotency(call.raw.header("idempotency-key"))
+    key = await api.keys.create(call.admitted, body.app, body.apply_to, session=body.session, idempotency=idempotency)
     if isinstance(key, Objections):
         return forbidden(call.request_id, key.objections)
+    if isinstance(key, IdempotencyConflict):
+        detail = phrase(
+            "form_made_key",
+            "this Idempotency-Key has made the key {key_id} already; its secrets were shown then",
+            key_id=key.grant_id,
+        )
+        return problem(call.request_id, 409, Reason.BAD_ARGUMENT, detail)
     view = MadeKeyView.made(key, api.deps.live.clock(), api.deps.live.policy())
     return view_reply(view, 201, (("Location", f"/v1/keys/{key.grant.id}"), entity_tag(key.grant)))
 

@@ -5,30 +5,22 @@ Refuses to own what a link is (`gateway.control.usecases.links`), and what is do
 
 from __future__ import annotations
 
-import re
-from typing import Final
-
 from gateway.control.answers import LinkPageView, MadeLinkView, view_reply
 from gateway.control.api import Api
 from gateway.control.bodies import EditLink, LinkQuery, NewLink, RecordQuery
 from gateway.control.endpoint import Call
-from gateway.control.grant_routes import entity_tag, read_version, reply
+from gateway.control.grant_routes import entity_tag, read_idempotency, read_version, reply
 from gateway.control.ledger_answers import RecordPageView
 from gateway.control.problems import forbidden, problem
 from gateway.control.usecases.grants import Objections
 from gateway.control.usecases.links import KEEP, IdempotencyConflict, IssuedLink
-from gateway.core.reasons import Reason, Refused
+from gateway.core.reasons import Reason
 from gateway.core.said import phrase
 from gateway.wire.replies import Reply
 
-_IDEMPOTENCY: Final = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
-
 
 async def create_link(api: Api, call: Call[None, NewLink]) -> Reply:
-    idempotency = call.raw.header("idempotency-key")
-    if idempotency is not None and not _IDEMPOTENCY.fullmatch(idempotency):
-        raise Refused(Reason.BAD_REQUEST, "an Idempotency-Key has 1 to 255 visible ASCII characters")
-    body = call.body
+    body, idempotency = call.body, read_idempotency(call.raw.header("idempotency-key"))
     made = await api.links.issue(call.admitted, body.scope, body.apply_to, body.password, idempotency)
     if isinstance(made, Objections):
         return forbidden(call.request_id, made.objections)
@@ -36,7 +28,7 @@ async def create_link(api: Api, call: Call[None, NewLink]) -> Reply:
         detail = phrase(
             "form_sent_twice",
             "this Idempotency-Key made the link {link_id}, which is not what this body asks for",
-            link_id=made.link_id,
+            link_id=made.grant_id,
         )
         return problem(call.request_id, 409, Reason.BAD_ARGUMENT, detail)
     location = ("Location", f"/v1/links/{made.held.grant.id}")
@@ -57,7 +49,8 @@ async def edit_link(api: Api, call: Call[None, EditLink]) -> Reply:
 
 
 async def rotate_link(api: Api, call: Call[None, None]) -> Reply:
-    return _show_made(api, await api.links.rotate(call.admitted, call.path_id()))
+    version = read_version(call.raw.header("if-match"))
+    return _show_made(api, await api.links.rotate(call.admitted, call.path_id(), version))
 
 
 async def list_records(api: Api, call: Call[RecordQuery, None]) -> Reply:

@@ -57,6 +57,22 @@ async def test_a_session_key_comes_with_its_token(desk: Desk) -> None:
     assert grant.session_hash == hash_secret(key["session_token"])
 
 
+async def test_a_key_that_is_asked_for_again_is_made_once(desk: Desk) -> None:
+    """Under the same Idempotency-Key of the same caller; told of once. Another caller's is another."""
+    headers = {"Idempotency-Key": "k-1"}
+    first = await desk.ask("POST", "/v1/keys", {"app": "billing"}, headers=headers)
+    again = await desk.ask("POST", "/v1/keys", {"app": "billing"}, headers=headers)
+    assert (201, 409) == (first.status, again.status)
+    assert first.json["id"] in again.json["detail"]
+    assert "secret_access_key" not in again.json
+    assert 1 == len((await desk.ask("GET", "/v1/keys")).json["keys"])
+    assert 1 == sum(one["act"] == "key.create" for one in (await desk.ask("GET", "/v1/audit")).json["entries"])
+    other = headers | {"Authorization": "Bearer an-admin-token-of-many-letters2"}
+    assert 201 == (await desk.ask("POST", "/v1/keys", {"app": "billing"}, headers=other)).status
+    assert 201 == (await desk.ask("POST", "/v1/keys", {"app": "billing"})).status
+    assert 400 == (await desk.ask("POST", "/v1/keys", {"app": "billing"}, headers={"Idempotency-Key": "a b"})).status
+
+
 async def test_keys_and_links_do_not_mix(desk: Desk) -> None:
     """A key is no link and a link no key, in lists and by id."""
     link = await desk.link()

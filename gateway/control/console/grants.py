@@ -2,7 +2,7 @@
 
 Refuses to own what a link or a key is and who may do what: each page asks the API (`gateway.control.console.ask`).
 
-Law: a form that makes something has a text of its own where the API takes one, so that sending it twice makes one; a
+Law: a form that makes something has a text of its own, so that sending it twice makes one; a
 form that edits says which version it was shown of, so that nobody overwrites what they have not seen.
 """
 
@@ -24,8 +24,7 @@ _ACTS: Final = ("suspend", "resume", "revoke", "approve", "reject")
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Links, or keys. `page` is the template of their list, `makes` and `edits` are keys of texts; `repeats` says that
-    what is sent twice makes one."""
+    """Links, or keys. `page` is the template of their list, `makes` and `edits` are keys of texts."""
 
     noun: str
     page: str
@@ -34,7 +33,6 @@ class Kind:
     filters: tuple[str, ...]
     makes: str
     edits: str
-    repeats: bool = False
 
     @property
     def many(self) -> str:
@@ -77,9 +75,8 @@ async def list_some(visit: Visit, kind: Kind) -> Reply:
 def ask_for_new(visit: Visit, kind: Kind, typed: Mapping[str, Any], answer: Answer | None = None) -> Reply:
     """The form that makes one; after an `answer` that was none, with what is wrong."""
     once = typed.get("once_key") or visit.api.deps.live.entropy(16).hex()
-    hidden = {"once_key": once} if kind.repeats else {}
     page = {"title": f"{kind.many}.new", "go": kind.makes, "action": f"{kind.many}/new", "back": kind.many}
-    more = {"name": "", "hidden_fields": hidden, "editing": False}
+    more = {"name": "", "hidden_fields": {"once_key": once}, "editing": False}
     return _form(visit, kind.new, typed, answer, {**page, **more})
 
 

@@ -27,7 +27,6 @@ _LINKS: Final = grants.Kind(
     ("state", "owner", "bucket", "prefix", "label", "ends_within"),
     "links.make",
     "acts.edit",
-    repeats=True,
 )
 _CHARTED: Final = "1000"
 
@@ -128,7 +127,8 @@ async def act_on_link(visit: Visit) -> Reply:
     """Rotate one, or what one does to keys, too."""
     values, act = {"id": visit.values["id"]}, visit.values["act"]
     if act == "rotate":
-        answer = await visit.ask("rotateLink", values=values)
+        version = visit.form.get("version")  # so that a page that is loaded again does not end the address it showed
+        answer = await visit.ask("rotateLink", values=values, headers={"if-match": f'"{version}"'} if version else {})
         if answer.ok:
             return _show_made(visit, answer.said, rotated=True)
     elif (acted := await grants.act(visit, _LINKS)) is not None:

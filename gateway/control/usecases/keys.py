@@ -26,7 +26,7 @@ from gateway.control.usecases.grants import (
     require_unrevoked,
     waits_under,
 )
-from gateway.control.usecases.links import check_times
+from gateway.control.usecases.links import IdempotencyConflict, check_times
 from gateway.control.usecases.release import ask_approval, keep_approvals
 from gateway.core.approval import Approval
 from gateway.core.attempt import Principal
@@ -108,10 +108,12 @@ class Keys(GrantUseCases):
         )
         return await self._store(link.principal, made, wanted)
 
-    async def create(self, caller: Admitted, app: str, change: Change, *, session: bool) -> IssuedKey | Objections:
+    async def create(
+        self, caller: Admitted, app: str, change: Change, *, session: bool, idempotency: str | None = None
+    ) -> IssuedKey | Objections | IdempotencyConflict:
         """A new key, chosen by a body, for an app that the caller may act for, if its rules count for one like it.
 
-        With what the caller showed it ends as well.
+        With what the caller showed it ends as well. An idempotency key that was seen in the last 24 h makes none.
 
         Raises:
             Refused: NOT_ALLOWED, the app is not the caller's, or the key would outlive what the caller showed; the
@@ -126,7 +128,10 @@ class Keys(GrantUseCases):
         made = self._make(caller.principal, Principal("app", app), session=session)
         wanted = replace(change(made.grant, made.grant.issued_at), source=caller.source)
         decided = self._check(caller, wanted, None)
-        return decided if isinstance(decided, Objections) else await self._store(caller.principal, made, decided)
+        if isinstance(decided, Objections):
+            return decided
+        key = await self._store(caller.principal, made, decided, idempotency)
+        return key if key.grant.hash == made.grant.hash else IdempotencyConflict(key.grant.id)
 
     async def edit(
         self, caller: Admitted, key_id: str, change: Change, version: int | None = None
@@ -169,8 +174,12 @@ class Keys(GrantUseCases):
         )
         return IssuedKey(grant, public, secret, token)
 
-    async def _store(self, actor: Principal, made: IssuedKey, wanted: Grant) -> IssuedKey:
-        stored = await self.stores.grants.create(wanted)
+    async def _store(
+        self, actor: Principal, made: IssuedKey, wanted: Grant, idempotency: str | None = None
+    ) -> IssuedKey:
+        stored = await self.stores.grants.create(wanted, idempotency and f"key {actor} {idempotency}")
+        if stored.hash != wanted.hash:
+            return replace(made, grant=stored)
         await self.live.apply_now()
         asked = session_of(stored.source)
         more = waits_under(stored) | ({} if asked is None else {"role": asked.role, "session": asked.name})

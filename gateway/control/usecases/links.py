@@ -74,9 +74,9 @@ class IssuedLink:
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyConflict:
-    """The idempotency key was used before for another body."""
+    """The idempotency key was used before for another body; for a key, whose secrets are shown once, for any."""
 
-    link_id: str
+    grant_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class Links(GrantUseCases):
         find = partial(self.find_own, caller.reach, GrantKind.LINK, link_id)
         return await self.edit_grant(caller, "edit", find, change_whole, tell, version=version)
 
-    async def rotate(self, caller: Admitted, link_id: str) -> IssuedLink:
+    async def rotate(self, caller: Admitted, link_id: str, version: int | None = None) -> IssuedLink:
         """Give the link a new token; the old one ends with the write. Raises as `edit` does."""
         token = LinkToken.mint(self.live.entropy(ENTROPY_BYTES))
 
@@ -163,7 +163,9 @@ class Links(GrantUseCases):
             return replace(_stand_on(caller, grant, grant), hash=token.hash)
 
         find = partial(self.find_own, caller.reach, GrantKind.LINK, link_id)
-        held = await self.edit_grant(caller, "rotate", find, change_token, lambda _, saved: _name_version(saved))
+        held = await self.edit_grant(
+            caller, "rotate", find, change_token, lambda _, saved: _name_version(saved), version=version
+        )
         return IssuedLink(held, token)
 
     async def records(self, reach: Reach, link_id: str, cursor: str | None, limit: int) -> RecordPage:

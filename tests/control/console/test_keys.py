@@ -39,6 +39,21 @@ async def test_a_key_is_made_and_shown_once(seat: Seat) -> None:
         assert not any(secret in page.text for secret in secrets)
 
 
+async def test_a_form_that_is_sent_again_makes_no_second_key(seat: Seat) -> None:
+    """As it is when the page with the secrets is loaded again; another form makes another key."""
+    await seat.sign_in()
+    form = {"app": "billing", "once_key": (await seat.get("keys/new")).value("once_key")}
+    assert 201 == (await seat.post("keys/new", form)).status
+    again = await seat.post("keys/new", form)
+    [key] = (await seat.desk.ask("GET", "/v1/keys")).json["keys"]
+    assert (409, True) == (again.status, key["id"] in again.text)
+    assert "AKIA" not in again.text
+    assert 'id="secret"' not in again.text
+    assert (
+        201 == (await seat.post("keys/new", form | {"once_key": (await seat.get("keys/new")).value("once_key")})).status
+    )
+
+
 async def test_what_is_wrong_with_a_key_is_said(seat: Seat) -> None:
     """At its field."""
     await seat.sign_in()

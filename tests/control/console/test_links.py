@@ -132,6 +132,20 @@ async def test_a_link_is_edited_by_what_was_changed(seat: Seat) -> None:
     assert ("b.pdf", False, None) == (after["key"], after["password"], after["label"])
 
 
+async def test_a_page_that_is_loaded_again_does_not_end_the_address_it_showed(seat: Seat) -> None:
+    """A new address is made of the link that was looked at, and not once more of what that came to."""
+    await seat.sign_in()
+    made = (await seat.desk.ask("POST", "/v1/links", {"bucket": "reports", "key": "a.pdf"})).json
+    path = f"links/{made['id']}"
+    form = {"version": (await seat.get(path)).value("version")}
+    assert 200 == (await seat.post(f"{path}/rotate", form)).status
+    rotated = (await seat.desk.ask("GET", f"/v1/{path}")).json["version"]
+    again = await seat.post(f"{path}/rotate", form)
+    assert (412, False) == (again.status, "/s/gl_" in again.text)
+    assert rotated == (await seat.desk.ask("GET", f"/v1/{path}")).json["version"]
+    assert 200 == (await seat.post(f"{path}/rotate", {"version": again.value("version")})).status
+
+
 async def test_one_link_is_extended_rotated_suspended_resumed_and_revoked(seat: Seat) -> None:
     """Each by a button that posts; a new address is shown once."""
     await seat.sign_in()
