@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 
+from gateway.backends.profiles import PROFILES
 from gateway.cli.group import cli
+from gateway.settings.load import load_settings
+from gateway.settings.policies import check_examples, load_policies
 from gateway.settings.schemas import build_policy_schema, build_settings_schema
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -167,6 +171,48 @@ def test_every_key_of_the_settings_stands_in_the_commented_file() -> None:
     """Or, of a way to send mails, in the guide to mail."""
     written = (_ROOT / "gateway.yaml").read_text() + (_ROOT / "docs/mail.md").read_text()
     assert set() == _words(build_settings_schema()) - set(re.findall(r"\w+", written))
+
+
+def _yaml_blocks(document: str) -> list[str]:
+    """The examples of a guide, with a variable for each file that they name, which is not here."""
+    found = re.findall(r"^( *)```yaml\n(.*?)^ *```", (_ROOT / document).read_text(), re.MULTILINE | re.DOTALL)
+    return [re.sub(r"file:/[\w/.-]+", "env:FILE", textwrap.dedent(block)) for _, block in found]
+
+
+def _environment(text: str) -> dict[str, str]:
+    return dict.fromkeys(re.findall(r"env:(\w+)", text), "x" * 40)
+
+
+def _is_about(text: str, *sections: str) -> bool:
+    return re.search(rf"^({'|'.join(sections)}):", text, re.MULTILINE) is not None
+
+
+@pytest.mark.parametrize("document", ["docs/console.md", "docs/identity.md", "docs/mail.md"])
+def test_the_settings_that_a_guide_shows_can_be_copied(document: str, tmp_path: Path) -> None:
+    """Each of them is read without a fault, beside a state."""
+    shown = [block for block in _yaml_blocks(document) if _is_about(block, "control", "data", "mail")]
+    assert shown
+    for block in shown:
+        (tmp_path / "gateway.yaml").write_text(f"{block}\nstate: memory://\n")
+        load_settings(tmp_path / "gateway.yaml", _environment(block))
+
+
+@pytest.mark.parametrize("document", ["docs/identity.md", "policies/README.md"])
+def test_the_rules_that_a_guide_shows_can_be_copied(document: str, tmp_path: Path) -> None:
+    """All of them, into one policy, whose examples get the decisions that they have to get."""
+    shown = [f"rules:\n{block}" if block.startswith("- ") else block for block in _yaml_blocks(document)]
+    shown = [block for block in shown if _is_about(block, "backends", "buckets", "rules", "limits", "examples")]
+    assert len(shown) > 2
+    text = "".join(shown)
+    if not _is_about(text, "backends"):
+        shown.append(
+            "backends: {s: {profile: wasabi, region: us-east-1, credentials: chain}}\nbuckets: {reports: {backend: s}}"
+        )
+    for number, block in enumerate(shown):
+        (tmp_path / f"{number}.yaml").write_text(block)
+    policies = load_policies(tmp_path, PROFILES, _environment(text))
+    assert policies.policy.rules
+    assert [] == list(check_examples(policies))
 
 
 def test_a_command_that_is_none_is_found() -> None:
