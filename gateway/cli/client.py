@@ -274,8 +274,12 @@ def _describe_problem(problem: Mapping[str, Any], status: int) -> str:
 
 
 def _describe_cause(error: Exception) -> str:
+    from gateway.certificate_fault import certificate_fault
+
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if (fault := certificate_fault(error)) is not None:
+        return fault
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     return str(error) or type(error).__name__

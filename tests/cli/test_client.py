@@ -141,5 +141,6 @@ def test_a_contexts_authorities_are_trusted_and_no_others(behind_tls, tmp_path):
     for name, code in (("none", 3), ("foreign", 3), ("damaged", 2)):
         done = Terminal("").run("whoami", "--context", name)
         assert (code, []) == (done.exit_code, seen), done.output
+        assert ("(its certificate is not believed: " in done.stderr) is (code == 3)
     assert 0 == Terminal("").run("whoami", "--context", "right").exit_code
     assert 1 == len(seen)
