@@ -25,7 +25,7 @@ _HELD = (
     *("intake", "rate", "cidrs", "password", "etag", "rule", "suspended_at", "waiting", "approvals", "revoked_at"),
     *("owner", "groups", "hash", "holders"),
 )
-"""What of a link holds for its credentials as for itself: `tests/data/links/test_credentials.py` asks for each."""
+"""What of a link holds for its credentials as for itself: `tests/data/links/test_credentials*.py` ask for each."""
 
 _OF_PEOPLE = ("confirm", "label", "filename", "content_type", "shows", "suspended_by", "revoked_reason", "issued_by")
 """What is for those who open it in a browser, or for its owner."""
