@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from gateway.core.attempt import Address, SignatureVersion, address_class
 from gateway.core.grant import Grant, GrantKind
@@ -64,18 +63,16 @@ async def resolve(  # noqa: PLR0917 (one step's arguments, all of them other ste
             signature = _require_version(terms, signed)
             grant, secret = await _find_key(plane, signed.access_key_id, signed.session_token, peer, now)
             verified = _prove(plane, terms, signed, request, secret, now)
-            if grant.link is not None:
-                return await _stand_for_link(plane, grant, as_of=as_of, verified=verified, signature=signature)
-            return ResolvedCaller(grant.principal, grant, as_of, verified, signature)
+            acting, credentials = (grant, None) if grant.link is None else (await _link_of(plane, grant), grant)
+            return ResolvedCaller(acting.principal, acting, as_of, verified, signature, credentials=credentials)
         case FormPresented(arriving, signed_form):
             if signed_form is None:
                 raise Refused(Reason.CREDENTIALS_MISSING, f"a form without a policy: {arriving.form!r}")
             signature = _require_version(terms, signed_form)
             grant, secret = await _find_key(plane, signed_form.access_key_id, signed_form.session_token, peer, now)
             arriving.sizes = verify_signed_form(signed_form, arriving.form, request, secret, now)
-            if grant.link is not None:
-                return await _stand_for_link(plane, grant, as_of=as_of, signature=signature, form=arriving)
-            return ResolvedCaller(grant.principal, grant, as_of, signature=signature, form=arriving)
+            acting, credentials = (grant, None) if grant.link is None else (await _link_of(plane, grant), grant)
+            return ResolvedCaller(acting.principal, acting, as_of, None, signature, arriving, credentials)
         case NothingPresented(principal):
             return ResolvedCaller(principal)
 
@@ -115,8 +112,8 @@ async def _find_key(
     return grant, plane.grants.secret_of(grant, access_key_id)
 
 
-async def _stand_for_link(plane: DataPlane, key: Grant, **proved: Any) -> ResolvedCaller:
-    """Who comes with a link's credentials, which were proved: they act as the link.
+async def _link_of(plane: DataPlane, key: Grant) -> Grant:
+    """The link whose credentials a key is, as it stands by them: who comes with them acts as the link.
 
     Raises:
         Refused: the credentials stand for the link no longer.
@@ -126,8 +123,7 @@ async def _stand_for_link(plane: DataPlane, key: Grant, **proved: Any) -> Resolv
     known = plane.standings.get(key.hash)
     if known is None or known[0] is not key or known[1] is not found:
         known = plane.standings[key.hash] = key, found, standing(key, found)
-    link = known[2]  # the same as long as nothing has changed, so that what was found for it is found again
-    return ResolvedCaller(link.principal, link, credentials=key, **proved)
+    return known[2]  # the same as long as nothing has changed, so that what was found for it is found again
 
 
 def stands(plane: DataPlane, grant: Grant | None, credentials: Grant | None) -> bool:
