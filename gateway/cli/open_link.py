@@ -14,6 +14,7 @@ import re
 import shlex
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
@@ -26,7 +27,7 @@ from gateway.cli.options import ask_password, password_file_option, read_passwor
 from gateway.cli.output import fail, fail_with_problem, json_option, print_json, say
 from gateway.cli.passes import PASS_HEADER, find_pass, keep_pass, name_for
 from gateway.cli.private_files import write_text
-from gateway.cli.transfer import LinkClient, check_out, save
+from gateway.cli.transfer import LinkClient, check_out, file_address, save
 from gateway.cli.values import find_token
 
 _MOST_QUESTIONS: Final = 8
@@ -84,7 +85,8 @@ def open_link(
     if out is None:
         visitor.explain(as_json=as_json)
     else:
-        save(visitor.client(), out, as_json=as_json)
+        client = visitor.client()
+        save(replace(client, url=file_address(client.url)), out, as_json=as_json)
 
 
 class _Visitor:
@@ -211,7 +213,7 @@ class _Visitor:
             path = write_text(f"{name_for(self._url)}.curl", "\n".join(lines) + "\n")
         config = [] if path is None else ["-K", str(path)]
         login = [] if self._password is None else ["-u", "link"]  # curl asks for the password
-        words = ["curl", *config, *login, "-OJ", _deliberate(self._url)]
+        words = ["curl", *config, *login, "-OJ", file_address(_deliberate(self._url))]
         if as_json:
             print_json({"expires_at": self._until or None, "curl_config": None if path is None else str(path)})
             return

@@ -104,15 +104,27 @@ def download(
 ) -> None:
     """Download through a link. Goes on by itself after a break, also in a later run.
 
-    A link that asks who you are is opened by gateway link open first.
+    A folder comes as one zip, which is made as it is sent: broken off, it begins anew. A link that asks who you are is
+    opened by gateway link open first.
     """
     if out is not None:
         check_out(out, force=force, as_json=as_json)
-    source = LinkClient(url, read_known_password(password_file, wants_password=wants_password), shown_pass(url))
+    source = LinkClient(
+        file_address(url), read_known_password(password_file, wants_password=wants_password), shown_pass(url)
+    )
     if out is None:
         out = source.name()
         check_out(out, force=force, as_json=as_json)
     save(source, out, as_json=as_json)
+
+
+def file_address(url: str) -> str:
+    """Where what a link gives is one file: of a folder, whose address ends with a slash, all of it as a zip."""
+    parts = urlsplit(url)
+    asked = {part.partition("=")[0] for part in parts.query.split("&") if part}
+    if parts.path.endswith("/") and asked <= {"download"}:
+        return parts._replace(query=f"{parts.query}&archive=zip".strip("&")).geturl()
+    return url
 
 
 def check_out(out: str, *, force: bool, as_json: bool) -> None:

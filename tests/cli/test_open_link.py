@@ -275,6 +275,8 @@ def test_a_link_that_asks_for_nothing_just_opens(terminal, link, tmp_path: Path)
     assert not (tmp_path / "kept").exists()
     command = opened(terminal, link).stdout.rstrip("\n").rpartition("\n")[2]
     assert f"curl -OJ '{link.url}?download=1'" == command
+    folder = terminal.run("link", "open", f"{link.url}/").stdout.rstrip("\n").rpartition("\n")[2]
+    assert f"curl -OJ '{link.url}/?download=1&archive=zip'" == folder
 
 
 def test_a_download_that_broke_goes_on(terminal, link, tmp_path: Path) -> None:

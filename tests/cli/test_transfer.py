@@ -178,6 +178,26 @@ def test_a_name_under_a_prefix_link_is_its_last_part(terminal, listener, url, tm
     assert [path.name for path in tmp_path.iterdir()] == ["b c.txt"]
 
 
+@pytest.mark.parametrize(
+    ("below", "asked"),
+    [
+        ("/", "/?archive=zip"),
+        ("/a/?download=1", "/a/?download=1&archive=zip"),
+        ("/?archive=tar", "/?archive=tar"),
+        ("/?view=index", "/?view=index"),
+        ("/a", "/a"),
+    ],
+)
+def test_a_folder_is_saved_as_one_file_unless_something_else_of_it_is_asked_for(
+    terminal, listener, url, tmp_path, below, asked
+):
+    """A list of its names under the folder's name would be none of its files."""
+    listener.answers = [reply(200, b"PK", Content_Disposition='attachment; filename="a.zip"')]
+    assert terminal.run("link", "download", url + below).exit_code == 0
+    assert [f"/s/{TOKEN}{asked}"] * 2 == [path for _, path, _, _ in listener.seen]
+    assert ["a.zip"] == [path.name for path in tmp_path.iterdir()]
+
+
 def test_a_file_that_is_there_is_not_replaced_unasked(terminal, listener, url, tmp_path):
     """--force is the word."""
     (tmp_path / "a.bin").write_bytes(b"mine")
