@@ -33,7 +33,7 @@ async def create_key(api: Api, call: Call[None, NewKey]) -> Reply:
     if isinstance(key, IdempotencyConflict):
         detail = phrase(
             "form_made_key",
-            "this Idempotency-Key has made the key {key_id} already; its secrets were shown then",
+            "this was sent before, and made the key {key_id}, whose secrets were shown then: ask anew for another one",
             key_id=key.grant_id,
         )
         return problem(call.request_id, 409, Reason.BAD_ARGUMENT, detail)

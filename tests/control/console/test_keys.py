@@ -46,7 +46,7 @@ async def test_a_form_that_is_sent_again_makes_no_second_key(seat: Seat) -> None
     assert 201 == (await seat.post("keys/new", form)).status
     again = await seat.post("keys/new", form)
     [key] = (await seat.desk.ask("GET", "/v1/keys")).json["keys"]
-    assert (409, True) == (again.status, key["id"] in again.text)
+    assert (409, True, True) == (again.status, key["id"] in again.text, "ask anew for another one" in again.text)
     assert "AKIA" not in again.text
     assert 'id="secret"' not in again.text
     assert (
