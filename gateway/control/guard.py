@@ -135,7 +135,7 @@ class Guard:
         raw: RawRequest,
         authorization: str,
         peer: Address | None,
-        private: bool,  # noqa: FBT001 (as above)
+        private: bool,  # noqa: FBT001 (one caller, which has it by name)
     ) -> Admitted:
         """Who shows this Authorization header. Raises as `admit` does."""
         scheme, _, rest = authorization.partition(" ")

@@ -85,6 +85,5 @@ class OrphanedKeys:
         targets = [RevocationTarget(FeedKind.KEY, name) for name in orphaned]
         await self.stores.feed.revoke(targets, self.live.clock(), _REASON, str(_BY))
         await self.live.apply_now()
-        for name in orphaned:
-            await self.journal.note(_BY, Act.KEY_REVOKE, name, reason=_REASON)
+        await self.journal.note_all(_BY, Act.KEY_REVOKE, {name: {"reason": _REASON} for name in orphaned})
         return len(orphaned)
