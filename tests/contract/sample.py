@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import secrets
 from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
@@ -17,8 +18,11 @@ from gateway.core.record import Outcome, Record
 from gateway.core.request import Action
 from gateway.core.token import hash_secret
 from gateway.core.units import Rate
+from gateway.stores.keyring import KeyRing
+from gateway.stores.sealed import SealedGrants
 
 NOW = 1_800_000_000.0
+FIRST, SECOND = (1, "a sealing key of enough characters, 1"), (2, "a sealing key of enough characters, 2")
 _numbers = itertools.count(1)
 
 
@@ -147,3 +151,8 @@ def record(grant_id: str | None, at: float = NOW, **changes: Any) -> Record:
         outcome=Outcome.OK,
     )
     return replace(plain, **changes)
+
+
+def sealed(store: Any, *keys: tuple[int, str]) -> SealedGrants:
+    """The grants of an engine under sealing keys."""
+    return SealedGrants(store.grants, store.seals, KeyRing(keys), secrets.token_bytes)

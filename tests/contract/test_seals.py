@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -19,17 +18,12 @@ from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.sealing import UNSEALED, number_of
 from gateway.stores.keyring import KeyRing
 from gateway.stores.seal import Sealer
-from gateway.stores.sealed import SealedGrants, check_seals, count_seals
-from tests.contract.sample import NOW, key, link
+from gateway.stores.sealed import check_seals, count_seals
+from tests.contract.sample import FIRST, NOW, SECOND, key, link, sealed
 
-FIRST, SECOND = (1, "a sealing key of enough characters, 1"), (2, "a sealing key of enough characters, 2")
 ANN = "ann@acme.example"
 KEY_ID = "GWK" + "A" * 34
 _names = itertools.count(1)
-
-
-def sealed(engine: Any, *keys: tuple[int, str]) -> SealedGrants:
-    return SealedGrants(engine.grants, engine.seals, KeyRing(keys), secrets.token_bytes)
 
 
 def a_key() -> Grant:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -15,20 +14,14 @@ from gateway.core.reasons import DependencyDown, SettingsError
 from gateway.core.sealing import UNSEALED
 from gateway.stores.keyring import KeyRing
 from gateway.stores.memory import MemoryGrants, MemoryTables, open_memory
-from gateway.stores.sealed import SealedGrants, check_seals, count_seals
-from tests.contract.sample import link
-
-FIRST, SECOND = (1, "a sealing key of enough characters, 1"), (2, "a sealing key of enough characters, 2")
+from gateway.stores.sealed import check_seals, count_seals
+from tests.contract.sample import FIRST, SECOND, link, sealed
 
 
 @pytest.fixture
 def logged() -> Iterator[list[Any]]:
     with capture_logs() as lines:
         yield lines
-
-
-def sealed(store: Any, *keys: tuple[int, str]) -> SealedGrants:
-    return SealedGrants(store.grants, store.seals, KeyRing(keys), secrets.token_bytes)
 
 
 async def test_old_seals_are_told_until_there_are_none(logged: list[Any]) -> None:

@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
-import pytest
 
-from gateway.stores.postgres.schema import migrate
 from tests.contract.sample import NOW
-
-
-@pytest.fixture
-async def connection(postgres_url: str) -> AsyncIterator[Any]:
-    connection = await asyncpg.connect(postgres_url)
-    await migrate(connection)
-    yield connection
-    await connection.close()
 
 
 async def test_one_caller_on_two_replicas_shares_a_use(connection: Any, postgres_url: str) -> None:

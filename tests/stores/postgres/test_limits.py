@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
-import asyncpg
-import pytest
-
 from gateway.stores.postgres.engine import open_postgres
-from gateway.stores.postgres.schema import migrate
 from tests.stores.replicas import share_exactly
 
 TAKE = "SELECT allowed, wait FROM gateway_take($1, $2, $3, $4)"
-
-
-@pytest.fixture
-async def connection(postgres_url: str) -> AsyncIterator[Any]:
-    connection = await asyncpg.connect(postgres_url)
-    await migrate(connection)
-    yield connection
-    await connection.close()
 
 
 async def test_replicas_share_uses_and_limits_exactly(url: str) -> None:
