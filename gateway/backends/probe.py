@@ -28,6 +28,7 @@ from gateway.wire.s3.calls import copy_source_header
 from gateway.wire.s3.documents import store_fault
 from gateway.wire.s3.listing import read_listing
 from gateway.wire.s3.multipart import (
+    PART_SIZE,
     Destination,
     abort_call,
     create_call,
@@ -336,8 +337,8 @@ class _Questions:
         """Two parts; the first completion meets no object, the second one does."""
         place, new = Destination(self._spec.name, self._bucket, f"{self._prefix}parts"), (("if-none-match", "*"),)
         self._written["parts"] = None
-        done = await upload(self._upstream, place, _mebibytes(9), conditions=new)
-        again = await upload(self._upstream, place, _mebibytes(9), conditions=new)
+        done = await upload(self._upstream, place, _two_parts(), conditions=new)
+        again = await upload(self._upstream, place, _two_parts(), conditions=new)
         refused = again.status == 412 or store_fault(await again.body.read(_LIMIT)) == "PreconditionFailed"
         seen = done.status == 200 and refused
         expected = self._expects(Capability.CONDITIONAL_COMPLETE)
@@ -388,6 +389,7 @@ def _wrong_answers(wrong: list[str]) -> str:
     return f"wrong answers: {'; '.join(wrong)}" if wrong else "heeded"
 
 
-async def _mebibytes(count: int) -> AsyncIterator[bytes]:
-    for _ in range(count):
+async def _two_parts() -> AsyncIterator[bytes]:
+    """More than one part of unknown length holds."""
+    for _ in range(PART_SIZE // 1024**2 + 1):
         yield bytes(1024**2)

@@ -48,14 +48,13 @@ class EmbeddedStore:
     region: Final = "us-east-1"
     profile: Final = "seaweedfs"
 
-    def __init__(self, directory: Path, *, port: int = 0, domain: str = "localhost") -> None:
-        """`port` 0 takes a free one; `domain` is the suffix of virtual-hosted bucket names.
+    def __init__(self, directory: Path, *, port: int = 0) -> None:
+        """`port` 0 takes a free one.
 
         Raises:
             SettingsError: the port is taken.
         """
         self._directory = directory
-        self._domain = domain
         self._ports = _choose_ports(port)
         self._process: subprocess.Popen[bytes] | None = None
         self.access_key = "DEMO" + secrets.token_hex(8).upper()
@@ -162,7 +161,7 @@ class EmbeddedStore:
             "s3.localSocket": self._socket_path("s3"),
             "s3.config": identities.resolve(),
             "s3.allowDeleteBucketNotEmpty": "false",
-            "s3.domainName": self._domain,
+            "s3.domainName": "localhost",
         }
         for name, port in self._ports.items():
             server, _, kind = name.partition(".")

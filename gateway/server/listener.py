@@ -53,12 +53,12 @@ def _bind_both(port: int, *, reuse_port: bool) -> socket.socket:
     return sock
 
 
-def _have_wait(server: asyncio.Server, connections: int) -> None:
-    """Have the kernel keep so many that were not accepted yet."""
+def _have_wait(server: asyncio.Server) -> None:
+    """Have the kernel keep as many that were not accepted yet as `_BACKLOG`."""
     for listening in server.sockets:
         same = socket.socket(fileno=listening.fileno())
         try:
-            same.listen(connections)
+            same.listen(_BACKLOG)
         finally:
             same.detach()
 
@@ -126,7 +126,7 @@ class HttpServer:
             return given
         self._sockets.append(server)
         await server.start_serving()
-        _have_wait(server, _BACKLOG)
+        _have_wait(server)
         return given
 
     async def listen_on_path(self, path: str, tls: ssl.SSLContext | None = None) -> None:
@@ -139,7 +139,7 @@ class HttpServer:
             ssl_handshake_timeout=None if tls is None else self.head_seconds,  # without TLS, the loop wants none
             backlog=AT_ONCE,
         )
-        _have_wait(server, _BACKLOG)
+        _have_wait(server)
         self._sockets.append(server)
 
     def _watch(self, tls: ssl.SSLContext | None) -> None:

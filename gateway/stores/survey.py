@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from gateway.core.reasons import DependencyDown, SettingsError
@@ -31,14 +31,14 @@ class Survey:
     fault: str = ""
 
 
-async def survey(grants: str, others: Iterable[str] = (), *, clock: Callable[[], float] = time.time) -> Survey:
+async def survey(grants: str, others: Iterable[str] = ()) -> Survey:
     """Look at the state in `grants`, and at the folders of `others` that are SQLite files."""
     files = [sqlite_path(url) for url in (grants, *others) if url.startswith("sqlite:")]
     locks = {path.parent: _try_locks(path.parent) for path in files}
     if grants.startswith(("memory:", "central+")) or (grants.startswith("sqlite:") and not files[0].exists()):
         return Survey(locks, None)
     try:
-        return Survey(locks, await _count(grants, clock))
+        return Survey(locks, await _count(grants))
     except SettingsError as failure:
         return Survey(locks, None, str(failure))
     except DependencyDown as failure:
@@ -68,8 +68,8 @@ def _try_locks(folder: Path) -> bool | str:
         return error.strerror or str(error)
 
 
-async def _count(grants: str, clock: Callable[[], float]) -> Mapping[int, int]:
-    engine = await open_engine(grants, clock, "", 1, counts_only=False)
+async def _count(grants: str) -> Mapping[int, int]:
+    engine = await open_engine(grants, time.time, "", 1, counts_only=False)
     try:
         return await count_seals(engine.grants)
     finally:
