@@ -209,6 +209,25 @@ def test_the_rules_that_a_guide_shows_can_be_copied(document: str, tmp_path: Pat
     assert [] == list(check_examples(policies))
 
 
+def test_what_a_document_has_a_contributor_run_is_there() -> None:
+    """Targets of make, and modules that are run."""
+    text = "".join(path.read_text() for path in (*_DOCUMENTS, *_ROOT.glob("helm/*.md"), _ROOT / "Makefile"))
+    targets = set(re.findall(r"(?:`|^\$ )make ([a-z-]+)", text, re.MULTILINE))
+    modules = set(re.findall(r"python -m (tests(?:\.\w+)+)", text))
+    assert len(targets) > 15
+    assert len(modules) > 15
+    known = set(re.findall(r"^([a-z-]+):", (_ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set() == targets - known
+    runs = {name for name in modules if "__main__" in _source(name.split("."))}
+    assert set() == modules - runs
+
+
+def _source(name: list[str]) -> str:
+    """Of what a name has run: a module that asks whether it is run, or that of a folder that is there to be."""
+    package = _ROOT.joinpath(*name, "__main__.py")
+    return package.name if package.exists() else _ROOT.joinpath(*name).with_suffix(".py").read_text()
+
+
 def test_a_command_that_is_none_is_found() -> None:
     """The control: in a span, in a block with a prompt and without, behind another program; prose is none."""
     block = "$ gateway link ls --al\ngateway link ls  # --x\nx -- gateway check --f\n"
