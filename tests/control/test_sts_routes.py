@@ -178,6 +178,18 @@ async def test_a_session_ends_with_the_key_that_asked(sts: Desk) -> None:
     assert sts.view.revoked(later, "", "", "") is None
 
 
+async def test_a_session_ends_with_the_rule_of_the_key_that_asked(sts: Desk) -> None:
+    """What a rule's approval let a key do ends with all that the rule let be, the sessions behind it too."""
+    holder, beside = await key_of(sts), await grant_of(sts, await assume(sts, await key_of(sts)))
+    assert await sts.state.grants.save(replace(holder.grant, rule="looked at")) is not None
+    first = await assume(sts, holder)
+    grant = await grant_of(sts, first)
+    chained = await grant_of(sts, await assume(sts, issued(grant, first), "arn:aws:iam::000000000000:role/other"))
+    done = await sts.ask("POST", "/v1/revocations", {"policy": "looked at"})
+    assert (200, 3) == (done.status, done.json["revoked"])
+    assert [True, True, False] == [sts.view.revoked(one, "", "", "") is not None for one in (grant, chained, beside)]
+
+
 @pytest.mark.parametrize(
     ("target", "gone"),
     [

@@ -65,6 +65,7 @@ class Keys(GrantUseCases):
         source: Source = (),
         session_policy: SessionPolicy | None = None,
         approvals: tuple[Approval, ...] = (),
+        rule: str | None = None,
     ) -> IssuedKey:
         """A new key for an app; with `session` it works only together with its session token. Seconds.
 
@@ -74,13 +75,13 @@ class Keys(GrantUseCases):
         made = self._make(actor, Principal("app", app), session=session)
         ends = None if expires_in is None else made.grant.issued_at + expires_in
         wanted = replace(made.grant, label=label, expires_at=ends, source=source, session_policy=session_policy)
-        return await self._store(actor, made, replace(wanted, approvals=approvals))
+        return await self._store(actor, made, replace(wanted, approvals=approvals, rule=rule))
 
     async def issue_by(
         self, holder: Grant, app: str, seconds: float, asked: Session, policy: SessionPolicy | None
     ) -> IssuedKey:
-        """A session that the holder of another key asked for. It ends with that key, at the latest; for the same app,
-        it is approved as that is."""
+        """A session that the holder of another key asked for. It ends with that key, at the latest, and with the rule
+        under which that was approved; for the same app, it is approved as that is."""
         now = self.live.clock()
         ends = now + seconds if holder.expires_at is None else min(now + seconds, holder.expires_at)
         return await self.issue(
@@ -92,6 +93,7 @@ class Keys(GrantUseCases):
             source=from_key(self.live.address(), holder, asked.role, asked.name),
             session_policy=policy,
             approvals=holder.approvals if holder.owner == Principal("app", app) else (),
+            rule=holder.rule,
         )
 
     async def issue_for_link(self, link: Grant, use: str, holder: Holder | None) -> IssuedKey:
