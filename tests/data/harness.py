@@ -34,7 +34,7 @@ from gateway.data.state.grants import Grants
 from gateway.data.state.guess_limiter import GuessLimiter
 from gateway.data.state.names import Names
 from gateway.data.state.records import Accounts
-from gateway.data.state.revocation_follower import RevocationFollower
+from gateway.data.state.revocation_follower import Neighbours, RevocationFollower
 from gateway.data.state.shared_hold import shared_hold
 from gateway.data.state.transfers import Transfers
 from gateway.data.steps.refuse import refuse_ended
@@ -321,10 +321,12 @@ async def running(
     head_seconds: float = 10.0,
     load: bool = True,
     store: ScriptedStore | None = None,
+    clock: Clock | None = None,
+    neighbours: Neighbours | None = None,
     **settings_of: Any,
 ) -> AsyncIterator[Rig]:
     """A listener on a free port. Nothing runs in the background: a test says when the feed is read, who is slow."""
-    clock, metrics, store = Clock(), Metrics(), store or ScriptedStore()
+    clock, metrics, store = clock or Clock(), Metrics(), store or ScriptedStore()
     metrics.announce_names(backends=("lab", "away"))
     state = state or open_memory(clock=clock.wall)
     records: list[Record] = []
@@ -341,13 +343,23 @@ async def running(
         if any(entry.revokes for entry in entries):
             plane.transfers.cut_revoked(plane.follower.view)
 
-    follower = RevocationFollower(state.feed, take, monotonic=clock.monotonic, clock=clock.wall, metrics=metrics)
+    follower = RevocationFollower(
+        state.feed, take, monotonic=clock.monotonic, clock=clock.wall, metrics=metrics, neighbours=neighbours
+    )
     plane = DataPlane(
         snapshot=Snapshot(
             policy=given or policy(), posture=posture or FailPosture(), public_url="http://gw", **settings_of
         ),
         upstream=store,
-        grants=Grants(state.grants, lambda: follower.view, Sealer(), monotonic=clock.monotonic, metrics=metrics),
+        grants=Grants(
+            state.grants,
+            lambda: follower.view,
+            Sealer(),
+            monotonic=clock.monotonic,
+            metrics=metrics,
+            keep_up=None if neighbours is None else follower.keep_up,
+            is_behind=None if neighbours is None else follower.is_behind,
+        ),
         follower=follower,
         leases=state.leases,
         limits=state.limits,
