@@ -79,8 +79,8 @@ def demo(*, once: bool, port: int | None, home: Path | None, as_json: bool) -> N
     it and removes what it made, unless --dir names a place to keep it.
     """
     with _open_directory(home) as place:
-        ports = _choose_ports(port)
-        run_loop(lambda: _run(place, ports, once=once, as_json=as_json))
+        _choose_ports(port)  # one that is taken is told at once
+        run_loop(lambda: _run(place, port, once=once, as_json=as_json))
 
 
 @contextmanager
@@ -199,14 +199,15 @@ Ctrl-C ends it."""
         say(f"revoked it; now it is answered {status}: {_summarise(body)}")
 
 
-async def _run(home: Path, ports: tuple[int, int], *, once: bool, as_json: bool) -> None:
+async def _run(home: Path, port: int | None, *, once: bool, as_json: bool) -> None:
     from gateway.app import run
     from gateway.cli.embedded_store import EmbeddedStore
 
     say("Starting a store …")
     async with EmbeddedStore(home / "store") as store:
         await asyncio.to_thread(store.create_bucket, _BUCKET)
-        tour = _write(home, ports, store)
+        # Free ones are looked for when the store has all that it takes: it takes a dozen, and some at random.
+        tour = _write(home, _choose_ports(port), store)
         # Overrides meant for a gateway of the user's own must not reach this one.
         environ = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
         ready, stop = asyncio.Event(), asyncio.Event()
