@@ -25,6 +25,10 @@ from gateway.server.tls import ListenerContext
 from gateway.wire.http.date import http_date
 
 _BACKLOG: Final = 1024
+_DESCRIPTORS: Final = 4
+"""Of each listening socket. uvloop accepts one connection a turn from each: with a single one, whoever comes while many
+are busy waits for as many long turns as others came before, and where each request has a connection, each has a turn.
+"""
 READ_SIZE: Final = 262144
 """Bytes of one read that a task waits for. The cost of a read is that of many bytes, so few large ones are cheaper."""
 
@@ -124,10 +128,20 @@ class HttpServer:
         if tls is not None:
             self._handshakes.accept_from(server, tls, _BACKLOG)
             return given
+        servers = [server]
         self._sockets.append(server)
-        await server.start_serving()
+        for listening in server.sockets * (_DESCRIPTORS - 1):
+            servers.append(await self._share(listening))
+            self._sockets.append(servers[-1])
+        for each in servers:
+            await each.start_serving()
         _have_wait(server)
         return given
+
+    async def _share(self, listening: socket.socket) -> asyncio.Server:
+        """A server of the same socket that does not serve yet. Raises OSError."""
+        same = socket.socket(fileno=socket.dup(listening.fileno()))
+        return await self.loop.create_server(self, sock=same, backlog=AT_ONCE, start_serving=False)
 
     async def listen_on_path(self, path: str, tls: ssl.SSLContext | None = None) -> None:
         """Accept connections on a Unix socket. Raises OSError."""

@@ -62,6 +62,23 @@ async def test_many_who_come_at_once_wait_in_the_kernel(rig: Rig) -> None:
 
 
 @pytest.mark.both_loops
+@pytest.mark.parametrize("host", ["127.0.0.1", "::"])
+async def test_several_who_wait_are_taken_in_one_turn(rig: Rig, host: str) -> None:
+    """Beside hundreds of busy clients a turn is long, and whoever comes anew must not wait for one each."""
+    assert rig.server is not None
+    server = HttpServer(rig.server.handle, head_seconds=1.0)
+    port, turns = await server.listen(host, 0), 0
+    with ExitStack() as stack:
+        for _ in range(60):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        while len(server._connections) < 60 and turns < 60:
+            await asyncio.sleep(0)
+            turns += 1
+        await server.close()
+    assert turns <= 20
+
+
+@pytest.mark.both_loops
 async def test_a_port_that_is_taken_in_either_version_is_no_place_to_listen(rig: Rig) -> None:
     """Half a listener would serve some clients only."""
     assert rig.server is not None
