@@ -1,7 +1,7 @@
 """Owns the way of a code from whoever asked for it to their mailbox: written as a mail, handed to the outbox.
 
 Refuses to own what a mail says (`gateway.pages.mails`), how it is sent (`gateway.mail`), and who gets a code
-(`gateway.data.links.holders`).
+(`gateway.data.links.codes`).
 
 Law: whether somebody gets a mail is not told by time: one is written for nobody, too, and none is begun to be sent
 before the answer has long left.

@@ -1,7 +1,7 @@
 """Owns what stands for a proof of who somebody is: the challenge with its code, the pass that is had for it, and the
 code by which a program gets the pass of who signed in for it.
 
-Refuses to own who may have one (`gateway.core.holders`), how often a code is tried (`gateway.data.links.holders`) and
+Refuses to own who may have one (`gateway.core.holders`), how often a code is tried (`gateway.data.links.codes`) and
 where a pass is presented (`gateway.data.presented`).
 
 Law: nothing of it is stored. A challenge names the address that a code is for; the code is made of the challenge under

@@ -78,7 +78,7 @@ class Room(StrEnum):
 class Settlement:
     """So many bytes moved more, which are reserved no longer. Unless the request `ends`, the rest stands on.
 
-    Less than none takes back what was counted before, when the request ends with it.
+    A negative number takes back what was counted before; it is for the end of a request.
     `keeps` says that the use was had, and cannot be given back; `bounded` counts no more than was reserved.
     """
 
