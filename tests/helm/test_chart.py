@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
 from gateway.backends.profiles import PROFILES
 from gateway.settings.watch import Reloader
+from tests.data.harness import running
 from tests.helm.chart import CHART, EXAMPLES, SNAPSHOTS, VERSIONS, call, helm, objects, render
 
 pytestmark = pytest.mark.usefixtures("tools")
@@ -214,6 +218,32 @@ def test_probes_ask_what_the_control_listener_serves() -> None:
     }
     assert {"control"} == {probe["port"] for probe in asked.values()}
     assert {"data", "control"} == {port["name"] for port in container["ports"]}
+
+
+@pytest.mark.parametrize("example", ["central", "links", "single"])
+async def test_helm_test_knows_a_gateway_from_anything_else(example: str) -> None:
+    """What the test's pod runs ends well before a gateway, and badly before another web server and before nobody."""
+    [pod] = [one for one in objects(example, kind="Pod") if "helm.sh/hook" in one["metadata"]["annotations"]]
+    [container] = pod["spec"]["containers"]
+    script, url = container["args"]
+    assert ["python", "-c"] == container["command"]
+
+    async def end(base: str) -> int | None:
+        asked = [sys.executable, "-c", script, f"{base}{urlsplit(url).path}"]
+        process = await asyncio.create_subprocess_exec(*asked, stderr=asyncio.subprocess.DEVNULL)
+        return await process.wait()
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async with running() as rig:
+        assert 0 == await end(f"http://127.0.0.1:{rig.port}")
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as other:
+        port = other.sockets[0].getsockname()[1]
+        assert 1 == await end(f"http://127.0.0.1:{port}")
+    assert 1 == await end(f"http://127.0.0.1:{port}")
 
 
 def test_a_link_server_shows_nothing_but_links() -> None:
