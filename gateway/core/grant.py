@@ -113,6 +113,8 @@ class Grant:
     `sealed` is a key's secret, encrypted under its id.
     `session_hash` is set for short-lived keys that must come with a session token; `source` is what one came from
     (`gateway.core.source`), and `session_policy` what it may do of that which its app may.
+    `own_end` is when a link ends by itself, infinite for never, where credentials act as it that may end before; it is
+    never stored.
     `suspended_by` is who may lift a suspension, beside every admin.
     `groups` are those that were said of the owner, a user, when the link was made or last changed by them: rules that
     name groups count for the link as they did for the owner then.
@@ -166,6 +168,7 @@ class Grant:
     session_policy: SessionPolicy | None = None
     link: SecretHash | None = field(default=None, repr=False)
     issued_by: str = ""
+    own_end: float | None = None
 
     def __post_init__(self) -> None:
         if (self.kind is GrantKind.LINK) != (self.scope is not None):

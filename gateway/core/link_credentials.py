@@ -11,6 +11,7 @@ the key has an end of its own beside it.
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 
 from gateway.core.grant import Grant
 from gateway.core.issued import LONGEST_SESSION
@@ -53,4 +54,10 @@ def standing(key: Grant, link: Grant | None) -> Grant:
         raise Refused(Reason.PASSWORD_REQUIRED, "the link's password was replaced")
     ends = [at for at in (key.expires_at, link.expires_at) if at is not None]
     revoked = key.revoked_at if link.revoked_at is None else link.revoked_at
-    return replace(link, expires_at=min(ends, default=None), revoked_at=revoked, source=from_key("", key, "", ""))
+    return replace(
+        link,
+        expires_at=min(ends, default=None),
+        own_end=inf if link.expires_at is None else link.expires_at,
+        revoked_at=revoked,
+        source=from_key("", key, "", ""),
+    )

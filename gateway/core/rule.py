@@ -130,7 +130,8 @@ class KeyLimits:
 
 
 def _outlives(grant: Grant, most: float | None) -> bool:
-    return most is not None and (grant.expires_at is None or grant.expires_at - grant.issued_at > most + _EXPIRY_SLACK)
+    ends = grant.expires_at if grant.own_end is None else grant.own_end
+    return most is not None and (ends is None or ends - grant.issued_at > most + _EXPIRY_SLACK)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

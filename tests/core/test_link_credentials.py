@@ -13,6 +13,7 @@ from gateway.core.link_credentials import end_of, lease_of, link_of, source_of, 
 from gateway.core.reasons import Reason, Refused
 from gateway.core.revocation import FeedEntry, RevocationView
 from gateway.core.revocation_target import FeedKind
+from gateway.core.rule import LinkLimits
 from gateway.core.token import hash_secret
 from tests.contract.sample import NOW, full_link, key, link
 
@@ -33,7 +34,7 @@ _OF_PEOPLE = ("confirm", "label", "filename", "content_type", "shows", "suspende
 _WHEN_GIVEN = ("terms",)
 """What is asked of who has them made."""
 
-_OF_KEYS = ("narrowed", "sealed", "session_hash", "session_policy", "link", "source", "holder")
+_OF_KEYS = ("narrowed", "sealed", "session_hash", "session_policy", "link", "source", "holder", "own_end")
 _OF_STORES = ("id", "kind", "issued_at", "serial", "version")
 
 
@@ -59,10 +60,18 @@ def test_they_are_the_link_and_end_by_themselves() -> None:
     """Every field is the link's, but for the end, which is the earlier one, and the key by which it came."""
     whole = replace(full_link(), hash=LINK.hash, password=None)
     found = standing(KEY, whole)
-    assert replace(whole, expires_at=NOW + 60, source=found.source) == found
+    assert replace(whole, expires_at=NOW + 60, own_end=whole.expires_at, source=found.source) == found
     assert [(KEY.id, str(KEY.owner), 5)] == list(found.issuers())
     assert NOW + 1 == standing(KEY, replace(LINK, expires_at=NOW + 1)).expires_at
     assert NOW == standing(replace(KEY, revoked_at=NOW), LINK).revoked_at
+
+
+@pytest.mark.parametrize("ends", [None, NOW + 1002.0, NOW + 1001.0, NOW + 1.0])
+def test_how_long_rules_let_a_link_last_is_asked_of_the_link(ends: float | None) -> None:
+    """By its credentials, which end before it does, a link is let be no more than by its address."""
+    longest = LinkLimits(actions=LINK.actions, max_expires=1000.0)
+    made = replace(LINK, issued_at=NOW, expires_at=ends)
+    assert [*longest.faults(made)] == [*longest.faults(standing(KEY, made))]
 
 
 @pytest.mark.parametrize("kind", [FeedKind.KEY, FeedKind.LINK, FeedKind.OWNER])

@@ -180,5 +180,5 @@ def test_a_field_that_nobody_thought_about_gives_more() -> None:
     unnamed = {field.name for field in fields(Grant)} - _NO_MORE.keys()
     assert unnamed == {
         *("id", "kind", "owner", "issued_at", "issued_by", "serial", "revoked_at", "revoked_reason"),
-        *("sealed", "session_hash", "source", "session_policy", "link", "holder"),
+        *("sealed", "session_hash", "source", "session_policy", "link", "holder", "own_end"),
     }

@@ -288,10 +288,8 @@ class Model:
         return {"password_required"} if link.password not in {None, key.password} else set()
 
     def _is_over(self, grant: Grant) -> bool:
-        """Whether it says so of itself, so that no password is asked for. Who ends many at once may be heard of later,
-        by who knows the password."""
-        own = any(at[1:3] == (grant.kind, grant.id) for at in self.ended)
-        return own or bool(self._lapsed(grant) - {"revoked"})
+        """Whether no password is asked for. Of what is revoked it may be: that is heard by who knows the password."""
+        return bool(self._lapsed(grant) - {"revoked"})
 
     def _lapsed(self, grant: Grant) -> set[str]:
         found = {"revoked"} if any(at[1:3] == (grant.kind, grant.id) for at in self.ended) else set()
@@ -430,9 +428,9 @@ class Model:
                 return use
         return None
 
-    def charge(self, asked: Asked, *, answered: bool) -> None:
+    def charge(self, asked: Asked, *, answered: bool, limits: bool = True) -> None:
         """Count it: what was let in by its rights takes of its limits, and what was answered of its uses."""
-        for key, _ in self._limits(asked):
+        for key, _ in self._limits(asked) if limits else ():
             self.spent[key] += 1
         grant = asked.grant
         if grant is None or grant.link is not None or not answered or not asked.moves:

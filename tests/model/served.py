@@ -56,7 +56,7 @@ async def widen(fleet: Fleet) -> None:
     text = policies.read_text()
     line = next(line for line in text.splitlines() if line.startswith("  lab: {backend"))
     more = [line.replace("lab:", f"{name}:", 1).replace("inside/", f"inside/{name}/") for name in BUCKETS]
-    policies.write_text(text.replace(line, "\n".join([line, *more])))
+    policies.write_text(text.replace(line, "\n".join([line, *more])).rstrip() + _OPEN)
     for name in BUCKETS:
         for key in KEYS:
             fleet.put(f"{name}/{key}", BODY)
@@ -252,8 +252,11 @@ def compare_served(engine: str, seeds: range, steps: int) -> Counter[tuple[str, 
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="gateway-model-")))
         store = stack.enter_context(seaweedfs_store(folder / "store"))
-        state = f"sqlite:///{folder}/shared.db"
-        if engine != "sqlite":
-            state = stack.enter_context(postgres() if engine == "postgres" else valkey(folder / "valkey")).url
-        replicas = stack.enter_context(fleet(folder / "fleet", store, [f'"{state}"'] * 2, workers=2, policy=_OPEN))
+        state = f'"sqlite:///{folder}/shared.db"'
+        if engine == "postgres":
+            state = f'"{stack.enter_context(postgres()).url}"'
+        elif engine == "valkey":
+            url = stack.enter_context(valkey(folder / "valkey")).url
+            state = f'{{grants: "{url}", accept_redis_durability: true}}'
+        replicas = stack.enter_context(fleet(folder / "fleet", store, [state] * 2, workers=2))
         return uvloop.run(_compare(replicas, seeds, steps))

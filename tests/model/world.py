@@ -66,11 +66,12 @@ class Gate:
         self.point = ""
         self.reached = asyncio.Event()
         self.open = asyncio.Event()
-        self.taken = 0
+        self.taken: list[str] = []
+        """The limits of which it took."""
 
     def arm(self, point: str) -> None:
         self.point = point
-        self.reached, self.open, self.taken = asyncio.Event(), asyncio.Event(), 0
+        self.reached, self.open, self.taken = asyncio.Event(), asyncio.Event(), []
 
     async def passing(self, point: str) -> None:
         if self.point == point:
@@ -93,7 +94,8 @@ class _Gated:
         async def passing(*given: Any, **more: Any) -> Any:
             await self._gate.passing(f"before {name}")
             answer = await call(*given, **more)
-            self._gate.taken += name == "take" and answer.allowed
+            if name == "take" and answer.allowed:
+                self._gate.taken += [demand.key for demand in given[0]]
             await self._gate.passing(f"after {name}")
             return answer
 
@@ -346,7 +348,8 @@ class World:
                 await rig.plane.follower.keep_up()
                 await rig.renewals.settle()
                 after = self._against(had.asked) - {"backend_drained", "too_many_requests"}
-                other = self.model.rules.homes != rules.homes or self.model.rules.limits != rules.limits
+                found = self.model.rules
+                other = (found.homes, found.limits, found.drained) != (rules.homes, rules.limits, rules.drained)
             self.gate.open.set()
         got = asking.result()
         await rig.settled()
@@ -357,8 +360,8 @@ class World:
             raise Differs(f"let in, {point}: {sorted(before)} and then {sorted(after)}, to {had.asked}")
         if not allowed and not (before | after or other or fewer):
             raise Differs(f"refused, {point}: {got.status} {reason}, to {had.asked}")
-        if allowed or self.gate.taken:
-            self.model.charge(had.asked, answered=allowed)
+        self.model.spent.update(self.gate.taken)
+        self.model.charge(had.asked, answered=allowed, limits=False)
         if not reached:
             await act()
 
