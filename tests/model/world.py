@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 from typing import Any
 
+from gateway.core.lease import UNUSED
 from gateway.core.revocation_target import FeedKind
 from gateway.core.route import UpstreamCall
 from gateway.core.source import from_key
@@ -362,6 +363,9 @@ class World:
             raise Differs(f"refused, {point}: {got.status} {reason}, to {had.asked}")
         self.model.spent.update(self.gate.taken)
         self.model.charge(had.asked, answered=allowed, limits=False)
+        if grant is not None and grant.link is None and not allowed and not before:  # what it moved until then counts
+            used = (await rig.state.leases.usage([grant.id])).get(grant.id, UNUSED)
+            grant.moved, grant.taken = used.moved, used.uses
         if not reached:
             await act()
 
