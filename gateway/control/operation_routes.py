@@ -14,11 +14,11 @@ from gateway.control.api import Api
 from gateway.control.body import Body
 from gateway.control.endpoint import Call
 from gateway.control.spoken import Spoken
+from gateway.core.reasons import Level
 from gateway.core.units import format_instant
 from gateway.schema.quantities import Duration
 from gateway.wire.replies import Reply
 
-Level = Literal["debug", "info", "warning", "error"]
 Lasts = Literal["until the gateway is reloaded or ends"]
 Processes = Annotated[int, Field(description="How many serve at this address")]
 Changed = Annotated[int, Field(description="How many of them have changed; one that did not answer in time has not")]

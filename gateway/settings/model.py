@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, StrictBool, model_validator
 
-from gateway.core.attempt import Principal
+from gateway.core.attempt import Principal, SignatureVersion
 from gateway.core.duty import AdminTerms, Duty
 from gateway.core.pattern import NamePattern
 from gateway.core.posture import FailPosture
@@ -42,7 +42,6 @@ class TlsFiles(Section):
 
 
 UnsignedType = Literal["accept", "refuse"]
-Version = Literal["v2", "v4"]
 
 
 class TrustedListener(Section):
@@ -50,7 +49,7 @@ class TrustedListener(Section):
 
     listen: ListenAddress
     app: App
-    signatures: Annotated[tuple[Version, ...], Field(min_length=1)] | None = None
+    signatures: Annotated[tuple[SignatureVersion, ...], Field(min_length=1)] | None = None
     """As `data.signatures`, which counts if this is left out."""
     unsigned_content_type: UnsignedType | None = None
     """As `data.unsigned_content_type`, which counts if this is left out."""
@@ -78,7 +77,7 @@ class DataSettings(Section):
     connections_per_address: Count = 4096
     """Open at once at one listener of one process by one client address or IPv6 /64, declared proxies excepted; at most
     three quarters of the files that the process may have open. What is more is closed."""
-    signatures: Annotated[tuple[Version, ...], Field(min_length=1)] = ("v2", "v4")
+    signatures: Annotated[tuple[SignatureVersion, ...], Field(min_length=1)] = ("v2", "v4")
     """Which versions of signatures are believed. SigV2 is old and weak, and some programs know no other."""
     unsigned_content_type: UnsignedType = "accept"
     """What becomes of a signed request whose `Content-Type` is not among what it signs. S3 itself accepts it."""
@@ -105,7 +104,7 @@ class DataSettings(Section):
         """Whom the main listener's unsigned requests act as, if it is trusted."""
         return next((trusted.app for trusted in self.trusted if trusted.listen == self.listen), None)
 
-    def believed(self, listen: ListenAddress) -> frozenset[Version]:
+    def believed(self, listen: ListenAddress) -> frozenset[SignatureVersion]:
         """The versions of signatures that this listener believes."""
         own = next((trusted.signatures for trusted in self.trusted if trusted.listen == listen), None)
         return frozenset(own or self.signatures)
