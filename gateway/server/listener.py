@@ -29,6 +29,7 @@ _DESCRIPTORS: Final = 4
 """Of each listening socket. uvloop accepts one connection a turn from each: with a single one, whoever comes while many
 are busy waits for as many long turns as others came before, and where each request has a connection, each has a turn.
 """
+
 READ_SIZE: Final = 262144
 """Bytes of one read that a task waits for. The cost of a read is that of many bytes, so few large ones are cheaper."""
 
