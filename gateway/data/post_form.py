@@ -25,6 +25,7 @@ from gateway.wire.replies import Reply, s3_ids
 from gateway.wire.s3.documents import post_document
 from gateway.wire.s3.request_headers import accept_headers
 from gateway.wire.sig.post_policy import SizeRange
+from gateway.wire.understood import require_whole
 
 _STATUSES: Final = frozenset({"200", "201", "204"})
 _NOT_HEADERS: Final = ("x-amz-credential", "x-amz-algorithm", "x-amz-date", "x-amz-signature", "x-amz-security-token")
@@ -69,7 +70,7 @@ class ArrivingForm:
         arrived.
 
         Raises:
-            Refused: MALFORMED_FORM, INCOMPLETE_BODY, TOO_LARGE and TOO_SMALL as the policy says.
+            Refused: MALFORMED_FORM, INCOMPLETE_BODY, TOO_LARGE and TOO_SMALL as the policy says; PIECE_OF_FILE.
         """
         size = 0
         while await self._more():
@@ -85,6 +86,8 @@ class ArrivingForm:
             yield chunk
         if self.sizes is not None and (reason := self.sizes.refuses(size, whole=True)) is not None:
             raise Refused(reason, f"the form's file has {size} bytes")
+        if self._hash is not None and self._ended:  # many say behind it what it is
+            require_whole((*self.form.fields, *self._parser.behind))
 
     async def next(self) -> bool:
         """Go on to the next file, past what is left of this one; False at the form's end.

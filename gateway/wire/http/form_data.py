@@ -2,10 +2,10 @@
 
 Refuses to own what the fields mean (`gateway.wire.sig.post_policy`) and any other kind of multipart.
 
-Law: the boundary is the only thing that ends a part. Fields before the file are bounded and kept in order, fields
-after it are dropped unread, a second file is refused unless several are wanted, and a form without its closing boundary
-never looks whole. Blank lines before the first boundary and after the last, which some clients write, say nothing. Each
-byte is looked at once, in whatever pieces it comes.
+Law: the boundary is the only thing that ends a part. Fields before the file are bounded and kept in order, and so are
+those behind the last one, for whoever asks what was said there. A second file is refused unless several are wanted, and
+a form without its closing boundary never looks whole. Blank lines before the first boundary and after the last, which
+some clients write, say nothing. Each byte is looked at once, in whatever pieces it comes.
 Sources: RFC 7578, RFC 2046 section 5.1; the S3 API reference, "POST Object" (20 KiB for all fields).
 """
 
@@ -96,7 +96,7 @@ class FormParser:
 
     Where `several` files are wanted, what stands before the next one comes out between the bytes of both, and whatever
     has the name of a file is one: its field's own name is the form's affair. On the S3 face it is `file`. Memory is
-    bounded by `MAX_FIELDS` and the piece that was fed.
+    bounded by `MAX_FIELDS` and the piece that was fed. `behind` are the fields after the last file so far.
 
     Raises:
         Refused: at construction, MALFORMED_FORM for a Content-Type without a proper boundary.
@@ -116,6 +116,7 @@ class FormParser:
         self._name = ""
         self._fields: dict[str, tuple[str, str]] = {}
         self.form: Form | None = None
+        self.behind: list[tuple[str, str]] = []
 
     def feed(self, data: bytes) -> list[bytes | Form]:
         """The file's bytes that the next piece of the body holds, possibly none, and where further files begin.
@@ -221,6 +222,7 @@ class FormParser:
             raise _malformed(
                 "the form has two files" if self._most == 1 else f"the form has more than {self._most} files"
             )
+        self.behind = []
         steps = re.split(r"[/\\]", filename)
         form = Form(tuple(self._fields.values()), steps[-1], content_type)
         if self.form is not None:
@@ -237,6 +239,8 @@ class FormParser:
             if self._name.lower() in self._fields:
                 raise _malformed("a field came twice")
             self._fields[self._name.lower()] = (self._name, _text(value))
+        else:
+            self.behind.append((self._name, value.decode(errors="replace")))
         return _Step.DELIMITED
 
     def _up_to(self, mark: bytes) -> bytes | None:

@@ -70,7 +70,7 @@ PIECES = [  # what uploaders for pages send beside a piece, and beside a file th
 ]
 
 
-@pytest.mark.parametrize("how", ["fields", "address of a form", "address"])
+@pytest.mark.parametrize("how", ["fields", "fields behind it", "address of a form", "address"])
 @pytest.mark.parametrize(("index", "number", "total"), PIECES)
 async def test_a_piece_of_a_file_is_not_taken_for_the_file(
     uploads: Rig, index: str, number: str, total: str, how: str
@@ -81,11 +81,15 @@ async def test_a_piece_of_a_file_is_not_taken_for_the_file(
 
     async def send(*said: tuple[str, str]) -> int:
         field = '--b\r\nContent-Disposition: form-data; name="{}"\r\n\r\n{}\r\n'
-        fields = "".join(field.format(*one) for one in said).encode() if how == "fields" else b""
-        query = "" if how == "fields" else "?" + "&".join(f"{name}={value}" for name, value in said)
+        fields = "".join(field.format(*one) for one in said).encode()
+        query = "?" + "&".join(f"{name}={value}" for name, value in said)
         if how == "address":
             return (await uploads.ask("PUT", f"/s/{token}/a.txt{query}", {}, b"12345")).status
-        return (await uploads.ask("POST", f"/s/{token}/{query}", JSON, fields + form(("a.txt", b"12345")))).status
+        one, end = form(("a.txt", b"12345"), end=b""), form()
+        if how == "address of a form":
+            return (await uploads.ask("POST", f"/s/{token}/{query}", JSON, one + end)).status
+        body = fields + one + end if how == "fields" else one + fields + end
+        return (await uploads.ask("POST", f"/s/{token}/", JSON, body)).status
 
     assert 501 == await send((index, number), (total, "3"))
     assert {} == stored(uploads)
