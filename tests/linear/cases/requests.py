@@ -18,13 +18,13 @@ from gateway.wire.links.tus import is_resumable, override, read_step
 from gateway.wire.links.tus_state import HEAD_BYTES, UploadState, expiry_of
 from gateway.wire.links.upload_draft import draft_version, read_draft_step
 from gateway.wire.links.visitor import visit_of
-from gateway.wire.parse import check_key, copy_source, is_link_path, parse
+from gateway.wire.parse import check_key, copy_source, is_link_path, named_place, parse
 from gateway.wire.s3.continuation import unwrap_token, wrap_token
 from gateway.wire.s3.copy_headers import check_copy, part_range, require_conditions
 from gateway.wire.s3.digests import wants_digest
 from gateway.wire.s3.operations import Level, check_values, find_shape
 from gateway.wire.s3.request_headers import accept_headers, hoist_header, single_range, write_range
-from gateway.wire.understood import require_understood
+from gateway.wire.understood import require_understood, require_whole
 from tests.linear.case import Case, Thunk, collect
 from tests.linear.inputs import asked, raw
 
@@ -143,6 +143,19 @@ def a_long_key(n: int) -> Thunk:
             check_key(key)
 
     return run
+
+
+@case("wire.parse:named_place", 250)
+def a_long_place(n: int) -> Thunk:
+    paths = ["/" + "%41" * n + "/" + "a/" * n, "/s/" + "a" * n + "/" + "b/" * n]
+    requests = [raw(path=path) for path in paths]
+    return lambda: [named_place(request, ("x.example", "y.example")) for request in requests]
+
+
+@case("wire.understood:require_whole", 100)
+def a_form_of_many_fields(n: int) -> Thunk:
+    fields = [(f"f-{number}_x", "1") for number in range(n)]
+    return lambda: require_whole([*fields, ("total-chunks", "1" + " " * n)])
 
 
 @case("wire.parse:copy_source", 250)
