@@ -18,7 +18,7 @@ from gateway.core.reasons import Reason, Refused
 from gateway.core.request import BodyFraming, ObjectRequest
 from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Permit
-from gateway.data.steps.reserve import claim, must_claim
+from gateway.data.steps.reserve import AT_ONCE, claim, must_claim
 from gateway.data.steps.reserve_intake import claim_received
 from gateway.data.upcoming import Upcoming, require_allowed
 from gateway.data.uploads.file_types import check_bytes, checked
@@ -26,8 +26,6 @@ from gateway.splice.pump import carry, splice
 from gateway.wire.sig.aws_chunked import ChunkedDecoder, read_trailers
 from gateway.wire.sig.checksums import BodyChecks
 from gateway.wire.sig.sigv4 import Verified
-
-_CLAIM = 8 * 1024 * 1024
 
 _SMALL: Final = 64 * 1024
 """Bytes of a body on the wire that is taken whole before anything is done with it."""
@@ -160,7 +158,7 @@ async def _let_pass(plane: DataPlane, permit: Permit, count: int, declared: int 
     require_allowed(permit, total, declared)
     while total > claimed:
         # Of a body whose length is known all is claimed before its first byte: the rest may not be seen here.
-        wanted, least = (_CLAIM, total - claimed) if declared is None else (declared, declared)
+        wanted, least = (AT_ONCE, total - claimed) if declared is None else (declared, declared)
         if permit.intake is None and not must_claim(permit):
             claimed += wanted
             continue

@@ -21,13 +21,12 @@ from gateway.data.call import Call, Fields
 from gateway.data.plane import DataPlane
 from gateway.data.s3.keepalive import KeepAliveReply, Opened
 from gateway.data.state.transfers import Permit
-from gateway.data.steps.reserve import claim, count_whole, must_claim
+from gateway.data.steps.reserve import AT_ONCE, claim, count_whole, must_claim
 from gateway.wire.replies import Reply
 
 _GET: Final = Operation.GET_OBJECT
 _SMALL: Final = 64 * 1024
 _BODY_STATUSES: Final = frozenset({200, 206})
-_CLAIM: Final = 8 * 1024 * 1024
 
 
 async def relay(plane: DataPlane, call: Call, permit: Permit, opened: Opened) -> None:
@@ -91,7 +90,7 @@ async def _stream(plane: DataPlane, permit: Permit, answer: Answer, claimed: int
         if answer.length is not None and permit.moved + len(chunk) > answer.length:
             raise UpstreamFailed(Reason.UPSTREAM_BROKE, f"more than {answer.length} bytes came")
         while permit.moved + len(chunk) > claimed:
-            rest = _CLAIM if answer.length is None else answer.length - claimed
+            rest = AT_ONCE if answer.length is None else answer.length - claimed
             claimed += await claim(plane.leases, permit, rest, whole, seeks=answer.begins_within)
         permit.consumed = True
         if piece is None:

@@ -37,6 +37,9 @@ from gateway.data.state.transfers import Permit, Transfers
 from gateway.data.steps.reserve_intake import settle_received
 from gateway.shielded import shield
 
+AT_ONCE: Final = 8 * 1024 * 1024
+"""Bytes that are reserved at once of a body whose length nobody knows."""
+
 _PIECE: Final = 1024 * 1024
 _PAUSE: Final = 0.25
 _TRIES: Final = 80
