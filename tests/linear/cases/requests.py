@@ -7,7 +7,7 @@ from base64 import b64encode
 from dataclasses import replace
 
 from gateway.core.pattern import key_fault, prefix_fault
-from gateway.core.request import Operation
+from gateway.core.request import Operation, RawRequest
 from gateway.core.route import Cors
 from gateway.data.steps import identify
 from gateway.pages.languages import choose_language
@@ -74,6 +74,23 @@ def one_header_many_times(n: int) -> Thunk:
     pairs += [(f"x-amz-meta-{number}", "v") for number in range(n)]
     pairs += [("content-encoding", "aws-chunked, gzip, " * 4)] * n
     return lambda: accept_headers(pairs)
+
+
+@case("wire.understood:require_whole", 300)
+def many_fields_beside_a_file(n: int) -> Thunk:
+    said = [(f"Chunk-{number}" + "_-" * 20, "1") for number in range(n)]
+    return lambda: require_whole(said)
+
+
+@case("wire.parse:named_place", 1000)
+def a_long_name_of_a_place(n: int) -> Thunk:
+    link, bucket = RawRequest("GET", "/s/" + "%41" * n, "", ()), RawRequest("GET", "/" + "%41" * n + "/" * n, "", ())
+
+    def run() -> None:
+        named_place(link)
+        named_place(bucket)
+
+    return run
 
 
 @case("wire.links.visitor:visit_of wire.understood:require_understood", 100)
