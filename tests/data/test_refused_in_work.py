@@ -21,7 +21,7 @@ from gateway.core.revocation_target import FeedKind
 from gateway.core.token import hash_secret
 from gateway.data.state import transfers
 from gateway.data.steps import refuse
-from gateway.server import exchange, listener
+from gateway.server import exchange
 from tests.backends.fault_server import Peer
 from tests.data.harness import APP, NOW, Rig, policy, request, rule, running
 from tests.data.parts_store import PartsStore
@@ -29,13 +29,6 @@ from tests.data.raw_client import Got, RawClient
 from tests.data.real_store import before
 from tests.data.uploading import create, patching
 from tests.waiting import until
-
-
-@pytest.fixture(autouse=True)
-def quick_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The listener's clock finds out twenty times a second who has left, not once."""
-    monkeypatch.setattr(listener, "_LONGEST_TICK", 0.05)
-
 
 _MINE = policy(rule("mine", who="app:billing"))
 _FORM = b'--b\r\nContent-Disposition: form-data; name="file"; filename="in.bin"\r\n\r\nhello\r\n--b--\r\n'
