@@ -54,6 +54,7 @@ from gateway.data.state.transfers import Pace, Transfers
 from gateway.data.steps.refuse import refuse_ended
 from gateway.data.steps.renew import Renewals
 from gateway.data.steps.reserve import keep_reservations
+from gateway.ending import finish_before, heed_signals
 from gateway.listed_revocations import ListedRevocations
 from gateway.listeners import Listeners
 from gateway.mail.choose import make_mailer
@@ -99,7 +100,7 @@ async def run(
     worker: Worker | None = None,
 ) -> None:
     """Serve until `stop` is set, SIGTERM or SIGINT. `settle` is called when all is made and no listener is open yet,
-    `ready` once all of them accept.
+    `ready` once all of them accept. A start that they come into is given up.
 
     `worker` says which of several processes this one is.
 
@@ -111,9 +112,9 @@ async def run(
     app = _App(reloader, reloader.load(), worker)
     async with AsyncExitStack() as stack:
         ended = stop or asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, ended.set)
-        await app.start(stack, settle)
+        heed_signals(ended)
+        if not await finish_before(ended, app.start(stack, settle)):
+            return
         if ready is not None:
             ready()
         await app.serve_until(ended)

@@ -212,6 +212,24 @@ async def test_a_taken_port_is_a_settings_error(tmp_path: Path) -> None:
             await room.run(tmp_path / "gateway.yaml", environ=ENVIRON)
 
 
+async def test_a_start_that_waits_ends_when_it_is_told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that is being dumped may keep the update of its tables waiting for hours."""
+    stop, waits = asyncio.Event(), asyncio.Event()
+
+    async def wait(*_: object, **__: object) -> None:
+        waits.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(room, "open_state", wait)
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "p.yaml").write_text(POLICY.format(store=1, on="reports/**"))
+    (tmp_path / "gateway.yaml").write_text(SETTINGS.format(data=1, control=2, state="memory://", more=""))
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        group.create_task(room.run(tmp_path / "gateway.yaml", environ=ENVIRON, stop=stop))
+        await waits.wait()
+        stop.set()
+
+
 async def test_wrong_files_open_nothing(tmp_path: Path) -> None:
     """All faults are told before a port is."""
     (tmp_path / "policies").mkdir()
