@@ -3,11 +3,17 @@
 Refuses to own queries and the functions inside the server (the stores beside it).
 
 Law: a database that a newer gateway has migrated is never used. Gateways that start together migrate one at a time.
+Whoever waits for a table keeps all others waiting who come later: gateways that run wait no longer than a second
+at once for one that waits for a dump to end.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final
+
+import asyncpg
+import structlog
 
 from gateway.core.reasons import SettingsError
 from gateway.stores.postgres.leases import LEASE_FUNCTIONS
@@ -15,6 +21,12 @@ from gateway.stores.postgres.limits import TAKE_FUNCTION
 
 _MIGRATION_LOCK: Final = 0x67_61_74_65
 """An advisory lock's number: nothing more than the letters "gate"."""
+
+_LOCK_SECONDS: Final = 1
+_PAUSE_SECONDS: Final = 4.0
+"""How long a table is waited for at once, and how long others have it before it is waited for again."""
+
+_log = structlog.get_logger("gateway")
 
 _TABLES: Final = """
     CREATE TABLE gateway_serial (last BIGINT NOT NULL);
@@ -162,20 +174,32 @@ async def migrate(connection: Any) -> None:
     Raises:
         SettingsError: a newer gateway has migrated this database.
     """
-    version = -1
+    version, told = -1, False
     while version < len(MIGRATIONS):
-        async with connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
-            # Asked for first: a user without the right to create tables may use those that another user made.
-            if await connection.fetchval("SELECT to_regclass('gateway_form')") is None:
-                await connection.execute("CREATE TABLE gateway_form (version INTEGER NOT NULL)")
-            version = await connection.fetchval("SELECT version FROM gateway_form") or 0
-            if version > len(MIGRATIONS):
-                raise SettingsError(
-                    f"state: a newer gateway has migrated this database (form {version}, this one knows "
-                    f"{len(MIGRATIONS)})."
-                )
-            for number in range(version, min(version + 1, len(MIGRATIONS))):
-                await connection.execute(MIGRATIONS[number])
-                await connection.execute("DELETE FROM gateway_form")
-                await connection.execute("INSERT INTO gateway_form VALUES ($1)", number + 1)
+        try:
+            version = await _take_a_step(connection)
+        except asyncpg.LockNotAvailableError:
+            if not told:
+                _log.warning("the state's tables are locked, by a dump of them perhaps: their update waits for its end")
+            told = True
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+
+async def _take_a_step(connection: Any) -> int:
+    """Go on by one form, if there is one; returns which one was found."""
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
+        await connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'")
+        # Asked for first: a user without the right to create tables may use those that another user made.
+        if await connection.fetchval("SELECT to_regclass('gateway_form')") is None:
+            await connection.execute("CREATE TABLE gateway_form (version INTEGER NOT NULL)")
+        version: int = await connection.fetchval("SELECT version FROM gateway_form") or 0
+        if version > len(MIGRATIONS):
+            raise SettingsError(
+                f"state: a newer gateway has migrated this database (form {version}, this one knows {len(MIGRATIONS)})."
+            )
+        for number in range(version, min(version + 1, len(MIGRATIONS))):
+            await connection.execute(MIGRATIONS[number])
+            await connection.execute("DELETE FROM gateway_form")
+            await connection.execute("INSERT INTO gateway_form VALUES ($1)", number + 1)
+    return version

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from dataclasses import replace
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.core.grant import GrantFilter, GrantState
 from gateway.core.reasons import SettingsError
 from gateway.stores.codec import edited_columns
+from gateway.stores.postgres import schema
 from gateway.stores.postgres.engine import open_postgres
 from gateway.stores.postgres.schema import MIGRATIONS, migrate
 from tests.contract.conftest import empty_postgres
@@ -51,3 +55,32 @@ async def test_a_database_of_version_1_is_brought_up_to_date(postgres_url: str) 
     await engine.close()
     assert len(MIGRATIONS) == await connection.fetchval("SELECT version FROM gateway_form")
     await connection.close()
+
+
+async def test_a_dump_keeps_the_update_waiting_and_nobody_else(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an older gateway asks meanwhile is answered within a second or so; the update comes with the dump's end."""
+    monkeypatch.setattr(schema, "_PAUSE_SECONDS", 0.3)
+    older, dump = await asyncpg.connect(postgres_url), await asyncpg.connect(postgres_url)
+    await older.execute(MIGRATIONS[0])
+    await older.execute("CREATE TABLE gateway_form (version INTEGER NOT NULL); INSERT INTO gateway_form VALUES (1)")
+    dumping = dump.transaction()
+    await dumping.start()
+    await dump.execute("LOCK TABLE gateway_grants IN ACCESS SHARE MODE")
+    with capture_logs() as logged:
+        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+            opening = group.create_task(open_postgres(postgres_url))
+            ends, longest = time.monotonic() + 3, 0.0
+            while (begun := time.monotonic()) < ends:
+                await older.fetch("SELECT id FROM gateway_grants", timeout=10)
+                longest = max(longest, time.monotonic() - begun)
+                await asyncio.sleep(0.01)
+            assert not opening.done()
+            await dumping.rollback()
+    await opening.result().close()
+    assert 0.5 < longest < 2
+    assert [line["log_level"] for line in logged] == ["warning"]
+    assert len(MIGRATIONS) == await older.fetchval("SELECT version FROM gateway_form")
+    for connection in (older, dump):
+        await connection.close()
