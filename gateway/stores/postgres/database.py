@@ -4,7 +4,8 @@ Refuses to own tables (`schema`), trials (`probe`) and every query (the stores b
 
 Law: a transaction that writes to the feed locks the one row of serials until its commit, so serials become visible in
 their order and no reader can pass one that is still to come. A commit that was acknowledged is on disk:
-`synchronous_commit` is never off here.
+`synchronous_commit` is never off here. The feed is read on a connection of its own: a table that somebody holds locked,
+and whoever waits for it on all the others, keeps nobody from hearing of revocations.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import asyncpg
 from gateway.core.reasons import Dependency, DependencyDown
 from gateway.core.revocation import MAX_VIEW_AGE
 from gateway.stores.notifier import Notifier
-from gateway.stores.postgres.errors import FAILURES, MIXED_SESSIONS, map_errors
+from gateway.stores.postgres.errors import FAILURES, are_sessions_mixed, map_errors
 
 ANSWER_SECONDS: Final = MAX_VIEW_AGE
 """Longest wait for a connection or an answer: past it, a view is too old anyway."""
@@ -39,12 +40,18 @@ SELECT current_setting('synchronous_commit') = 'off', current_setting('default_t
 class _Connection(asyncpg.Connection):  # type: ignore[misc]
     """The driver counts its prepared statements, so that those of two processes have the same names. Behind a pooler
     that begins to share connections, another process's would be run in the place of ours, whatever it does; a name that
-    nobody else has is an error there."""
+    nobody else has is an error there.
+
+    The pool asks the server to forget a session's settings whenever a connection is given back. Ours stay the same from
+    its beginning on, so that would only be one more way there and back for each call."""
 
     __slots__ = ()
 
     def _get_unique_id(self, prefix: str) -> str:
         return f"{prefix}_{secrets.token_hex(16)}"
+
+    def get_reset_query(self) -> str:
+        return ""
 
 
 async def connect(url: str) -> Any:
@@ -69,15 +76,15 @@ class PostgresDatabase:
     async def open(cls, url: str, first: Any, clock: Callable[[], float]) -> PostgresDatabase:
         """Make the pool; `first` is a connection that tells what sessions are set to. Raises one of `FAILURES`."""
         lazy, isolation = await first.fetchrow(_DURABILITY)
-        wanted = {"synchronous_commit": "on"} if lazy else {}
-        wanted |= {} if isolation == "read committed" else {"default_transaction_isolation": "read committed"}
+        wanted = "SET synchronous_commit = on;" if lazy else ""
+        wanted += "" if isolation == "read committed" else "SET default_transaction_isolation = 'read committed'"
         pool = await asyncpg.create_pool(
             url,
             min_size=0,  # a pool that keeps a connection opens it by itself, and logs a traceback at each try
             max_size=10,
             timeout=ANSWER_SECONDS,
             command_timeout=ANSWER_SECONDS,
-            server_settings=wanted,
+            init=(lambda one: one.execute(wanted)) if wanted else None,  # poolers let no settings in with a connection
             target_session_attrs=_PRIMARY,
             connection_class=_Connection,
         )
@@ -106,7 +113,7 @@ class PostgresDatabase:
                 try:
                     yield connection
                 except asyncpg.PostgresError as error:
-                    if error.sqlstate in MIXED_SESSIONS:
+                    if are_sessions_mixed(error):
                         await self._begin_anew()
                     raise
 
@@ -130,11 +137,30 @@ class PostgresDatabase:
             found: list[Any] = await connection.fetch(statement, *values)
         return found
 
+    async def read_feed(self, statement: str, *values: object) -> list[Any]:
+        """The rows of one statement, asked for on the connection that listens."""
+        with map_errors("revocations"):
+            async with asyncio.timeout(ANSWER_SECONDS), self._listening:
+                listener = await self._listened()
+                try:
+                    found: list[Any] = await listener.fetch(statement, *values)
+                except BaseException as error:
+                    listener.terminate()  # what was broken off may never end
+                    if isinstance(error, asyncpg.PostgresError) and are_sessions_mixed(error):
+                        await self._begin_anew()
+                    raise
+        return found
+
     async def listen(self) -> None:
         """Hold one connection that listens for announcements; make a new one if it was lost."""
-        async with self._listening:
-            if self._pool is None or (self._listener is not None and not self._listener.is_closed()):
-                return
-            with map_errors("revocations"):
-                self._listener = await connect(self._url)
-                await self._listener.add_listener(CHANNEL, lambda *_: self.notifier.notify())
+        with map_errors("revocations"):
+            async with asyncio.timeout(ANSWER_SECONDS), self._listening:
+                await self._listened()
+
+    async def _listened(self) -> Any:
+        if self._pool is None:
+            raise DependencyDown("revocations", "the store is not open")
+        if self._listener is None or self._listener.is_closed():
+            self._listener = await connect(self._url)
+            await self._listener.add_listener(CHANNEL, lambda *_: self.notifier.notify())
+        return self._listener

@@ -29,7 +29,10 @@ FAILURES: Final = (
 SESSION_LOST: Final = "GW001"
 """Raised by `probe`, in a class that the standard leaves to applications."""
 
-MIXED_SESSIONS: Final = frozenset({SESSION_LOST, "26000", "42P05", "08P01"})
+_OF_POOLERS: Final = "08P01"
+"""What PgBouncer says of whatever it refuses by itself, and then closes the connection."""
+
+_MIXED_SESSIONS: Final = frozenset({SESSION_LOST, "26000", "42P05", _OF_POOLERS})
 """What a connection ends in whose session at the server is another one's: a statement that was prepared is not there,
 or one that was not is, and whoever is between breaks the protocol over it."""
 
@@ -37,28 +40,47 @@ _POOLED: Final = (
     "a pooler before it gives each transaction another connection, which prepared statements, SET and LISTEN do not "
     "outlive: use session pooling for this database (PgBouncer: pool_mode = session), or name the server itself"
 )
+_NOT_LET_IN: Final = (
+    "a pooler before it lets nobody in, and says why in its own log: the server may be away, too many may be there, or "
+    "it does not know the database or an option of the URL"
+)
 _READ_ONLY: Final = (
-    "it takes no writes, as a standby does: name the primary, or several hosts with the primary among them"
+    "it takes no writes, as a standby does: name the primary, or several hosts with the primary among them; where it "
+    "is the primary, default_transaction_read_only is on for this user or database"
 )
 _MEANINGS: Final = {
     SESSION_LOST: _POOLED,
     "26000": _POOLED,
     "42P05": _POOLED,
-    "08P01": _POOLED,
+    _OF_POOLERS: _POOLED,
     "25006": _READ_ONLY,
     "28000": "it does not let this user in",
     "28P01": "the password is wrong",
     "3D000": "there is no such database",
     "3F000": "the user of the URL may use no schema: GRANT USAGE and CREATE ON SCHEMA public",
-    "42501": "the user of the URL lacks a right on the gateway's tables: GRANT it, or name the tables' owner",
-    "42704": "it does not know an option of the URL",
+    "42501": "the user of the URL lacks a right on the gateway's tables: GRANT it, or name the tables' owner; where "
+    "there are none yet, GRANT CREATE ON SCHEMA public",
+    "42704": "it does not know an option of the URL; those of libpq alone are not taken (channel_binding, "
+    "connect_timeout, keepalives)",
     "42P01": "a table of the gateway's is gone",
     "53100": "its disk is full",
+    "55P03": "somebody holds a lock for longer than this user's lock_timeout",
+    "57014": "a statement was broken off: by an administrator, or by this user's statement_timeout",
     "08003": "it broke the connection off",
     "57P03": "it is starting up, or shutting down: start again when it takes connections",
     "53300": "it has no connection left: each gateway process takes up to 11, and 2 at its start",
 }
 """What codes of the standard, or of the server, mean here and what is to be done."""
+
+
+def are_sessions_mixed(error: asyncpg.PostgresError) -> bool:
+    """Whether a pooler has given a connection the session of another one."""
+    return error.sqlstate in _MIXED_SESSIONS and not _is_fatal(error)
+
+
+def _is_fatal(error: Exception) -> bool:
+    """Whether whoever said so has closed the connection; a pooler says it in one language, and so in one field."""
+    return "FATAL" in {getattr(error, "severity", None), getattr(error, "severity_en", None)}
 
 
 def explain(error: Exception) -> str:
@@ -67,7 +89,11 @@ def explain(error: Exception) -> str:
         return f"PostgreSQL cannot be used: {_READ_ONLY}"
     if (fault := certificate_fault(error) or url_fault(error, asyncpg.ClientConfigurationError)) is not None:
         return f"PostgreSQL cannot be used: {fault}"
+    if type(error) is ConnectionError and "SSL" in str(error):  # the driver's own words
+        return "PostgreSQL cannot be used: it offers no TLS, which its URL asks for"
     state = getattr(error, "sqlstate", None)
+    if state == _OF_POOLERS and _is_fatal(error):
+        return f"PostgreSQL failed ({state}): {_NOT_LET_IN}"
     if state in _MEANINGS:
         return f"PostgreSQL failed ({state}): {_MEANINGS[state]}"
     return f"PostgreSQL failed ({state})" if state else f"PostgreSQL cannot be reached ({type(error).__name__})"

@@ -56,7 +56,7 @@ class PostgresFeed:
         return await self._entries(f"{_FEED} WHERE revokes AND serial > $1 ORDER BY serial LIMIT $2", serial, limit)
 
     async def last(self) -> int:
-        rows = await self._database.read("revocations", "SELECT last FROM gateway_serial")
+        rows = await self._database.read_feed("SELECT last FROM gateway_serial")
         return int(rows[0][0])
 
     async def changed(self, serial: int, seconds: float) -> None:
@@ -64,11 +64,11 @@ class PostgresFeed:
         await self._database.notifier.wait_beyond(serial, seconds, self._newest, POLL_SECONDS)
 
     async def _entries(self, statement: str, serial: int, limit: int) -> list[FeedEntry]:
-        rows = await self._database.read("revocations", statement, serial, limit)
+        rows = await self._database.read_feed(statement, serial, limit)
         return [FeedEntry(row[0], FeedKind(row[1]), *row[2:]) for row in rows]
 
     async def _newest(self) -> int:
-        rows = await self._database.read("revocations", "SELECT coalesce(max(serial), 0) FROM gateway_feed")
+        rows = await self._database.read_feed("SELECT coalesce(max(serial), 0) FROM gateway_feed")
         return int(rows[0][0])
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
@@ -14,6 +16,7 @@ from gateway.core.units import Rate
 from gateway.stores.postgres import database
 from gateway.stores.postgres.engine import open_postgres
 from tests.contract.sample import NOW, link
+from tests.contract.servers import pgbouncer
 from tests.stores.cutting import Wire
 
 LINK = [RevocationTarget(FeedKind.LINK, "l_1")]
@@ -66,7 +69,7 @@ async def test_statements_have_names_that_no_other_process_has(url: str, monkeyp
     for _ in range(2):
         monkeypatch.setattr(asyncpg.connection, "_uid", 0)
         state = await open_postgres(url)
-        await state.feed.last()
+        await state.grants.find(link().hash)
         rows = await state.feed._database.read("grants", "SELECT name FROM pg_prepared_statements")
         names.append([row[0] for row in rows])
         await state.close()
@@ -98,20 +101,62 @@ async def test_closing_never_waits_for_ever(wire: Wire, monkeypatch: pytest.Monk
         await state.close()
 
 
-async def test_a_lazy_database_is_made_to_sync(url: str) -> None:
-    """Where the database was told to commit lazily or to isolate otherwise, our sessions do not."""
+@asynccontextmanager
+async def lazy(url: str) -> AsyncIterator[None]:
+    """The user's transactions are what ours must not be."""
     plain = await asyncpg.connect(url)
     await plain.execute("ALTER ROLE gateway SET synchronous_commit = off")
     await plain.execute("ALTER ROLE gateway SET default_transaction_isolation = 'serializable'")
     try:
+        yield
+    finally:
+        await plain.execute("ALTER ROLE gateway RESET ALL")
+        await plain.close()
+
+
+async def test_a_lazy_database_is_made_to_sync(url: str) -> None:
+    """Where the database was told to commit lazily or to isolate otherwise, our sessions do not."""
+    async with lazy(url):
         state = await open_postgres(url)
         for setting, value in (("synchronous_commit", "on"), ("default_transaction_isolation", "read committed")):
             rows = await state.feed._database.read("grants", "SELECT current_setting($1)", setting)
             assert [row[0] for row in rows] == [value]
         await state.close()
-    finally:
-        await plain.execute("ALTER ROLE gateway RESET ALL")
-        await plain.close()
+
+
+async def test_a_lazy_database_behind_a_pooler_is_made_to_sync(url: str) -> None:
+    """Though a pooler lets in no connection that brings settings along."""
+    async with lazy(url):
+        with pgbouncer(url, "session") as pooled:
+            state = await open_postgres(pooled)
+            for _ in range(2):  # also when a connection has been given back
+                rows = await state.feed._database.read("grants", "SHOW synchronous_commit")
+                assert [row[0] for row in rows] == ["on"]
+            await state.close()
+
+
+async def test_a_lock_keeps_nobody_from_hearing_of_revocations(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a table is locked, and as many calls wait for it as there are connections, the feed is read; they are told
+    in time, and all is well with the lock's end."""
+    monkeypatch.setattr(database, "ANSWER_SECONDS", 2.0)
+    state = await open_postgres(url)
+    operator = await asyncpg.connect(url)
+    await operator.execute("BEGIN; LOCK TABLE gateway_grants")
+    async with asyncio.TaskGroup() as group:
+        waiting = [group.create_task(refused(state.grants.find(link().hash))) for _ in range(30)]
+        await asyncio.sleep(0.2)
+        async with asyncio.timeout(1):
+            await state.feed.changed(0, 0)
+            assert ([], 0) == (await state.feed.since(0, 9), await state.feed.last())
+        assert not any(call.done() for call in waiting)
+    await operator.close()
+    assert await state.grants.find(link().hash) is None
+    await state.close()
+
+
+async def refused(call: Awaitable[object]) -> None:
+    with pytest.raises(DependencyDown):
+        await call
 
 
 async def test_a_closed_store_says_so(url: str) -> None:

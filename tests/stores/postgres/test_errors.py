@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
-from gateway.core.reasons import DependencyDown
+from gateway.core.reasons import DependencyDown, SettingsError
+from gateway.stores.postgres.engine import open_postgres
 from gateway.stores.postgres.errors import explain, map_errors
 
 
@@ -25,3 +26,9 @@ def test_an_unreachable_server_is_named_without_its_address() -> None:
     assert explain(ConnectionRefusedError("10.0.0.7 refused")) == (
         "PostgreSQL cannot be reached (ConnectionRefusedError)"
     )
+
+
+async def test_a_server_without_tls_is_told_of(postgres_url: str) -> None:
+    """Where the URL asks for it; to the network it is a server like any other."""
+    with pytest.raises(SettingsError, match="offers no TLS, which its URL asks for"):
+        await open_postgres(f"{postgres_url}?sslmode=require")

@@ -91,6 +91,14 @@ async def test_a_pooler_with_one_session_is_told_from_one_that_is_away(
         await open_postgres(pooled)
 
 
+async def test_a_pooler_that_lets_nobody_in_is_told_from_one_that_shares(url: str) -> None:
+    """It says by one code that its server is away, that it has no such database, and that sessions are mixed up."""
+    with pgbouncer(url, "session", server_login_retry="1", query_wait_timeout="1") as pooled:
+        await (await open_postgres(pooled)).close()
+        with pytest.raises(SettingsError, match="a pooler before it lets nobody in, and says why in its own log"):
+            await open_postgres(pooled.replace("/postgres", "/nowhere"))
+
+
 async def test_a_pooler_that_begins_to_share_is_found_while_it_runs(wire: Wire, url: str) -> None:
     """And so is its end; no statement of the gateway's need have failed."""
     state = await open_postgres(wire.url)
