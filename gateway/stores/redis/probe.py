@@ -39,16 +39,20 @@ async def require_working(client: Any, *, counts_only: bool) -> bool:
     await client.get(f"{PREFIX}probe")  # a node of a cluster says of a plain command where the key is
     await client.register_script(TRIAL)(args=[PREFIX])
     if counts_only:
-        return saves and await _can_sync(client)
+        return False
     if (fault := await eviction_fault(client)) is not None:
         raise SettingsError(f"state: {fault}.")
     if not saves and await _setting(client, "save") == "":
         _log.warning("Redis saves nothing: grants and revocations end with its process; turn appendonly on")
-    syncs = saves and await _can_sync(client)
-    if syncs and await _setting(client, "appendfsync") == "everysec":
+    if not saves or not await _can_sync(client):
+        return False
+    syncing = await _setting(client, "appendfsync")
+    if syncing == "everysec":
         # Its answer comes with its clock's next tick, and not when the file is synced.
         _log.warning("Redis syncs with its clock: each change of a grant waits up to 0.1 s; set appendfsync always")
-    return syncs
+    elif syncing == "no":
+        _log.warning("Redis leaves syncing to its system: a power cut takes what is new along; set appendfsync always")
+    return syncing != "no"
 
 
 async def eviction_fault(client: Any) -> str | None:

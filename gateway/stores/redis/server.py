@@ -39,6 +39,7 @@ _SYNC_MILLISECONDS: Final = 3000
 _UNSYNCED: Final = (
     "Redis syncs no longer what it is told: turn appendonly on again, or restart the gateway to go without"
 )
+_LATE: Final = "Redis did not sync in time what it was told: its disk is slow, or appendfsync is no"
 
 
 class _Trust:
@@ -151,5 +152,5 @@ class RedisServer:
             if isinstance(synced, ResponseError):
                 raise DependencyDown(dependency, _UNSYNCED)
             if not synced[0]:
-                raise TimeoutError
+                raise DependencyDown(dependency, _LATE)
             return answers
