@@ -21,7 +21,7 @@ import asyncpg
 from gateway.core.reasons import Dependency, DependencyDown
 from gateway.core.revocation import MAX_VIEW_AGE
 from gateway.stores.notifier import Notifier
-from gateway.stores.postgres.errors import FAILURES, are_sessions_mixed, map_errors
+from gateway.stores.postgres.errors import FAILURES, StandbyReads, are_sessions_mixed, map_errors
 
 ANSWER_SECONDS: Final = MAX_VIEW_AGE
 """Longest wait for a connection or an answer: past it, a view is too old anyway."""
@@ -31,6 +31,9 @@ CHANNEL: Final = "gateway_feed"
 
 _PRIMARY: Final = "read-write"
 """A URL may name several hosts. A standby's feed may lag without end, and its silence would pass for a proof."""
+
+_READING: Final = "SELECT current_setting('transaction_read_only') FROM gateway_serial"
+"""As poolers see it, a look-up like any other."""
 
 _DURABILITY: Final = """
 SELECT current_setting('synchronous_commit') = 'off', current_setting('default_transaction_isolation')
@@ -61,6 +64,16 @@ async def connect(url: str) -> Any:
     )
 
 
+async def require_primary(connection: Any) -> None:
+    """See that what this connection reads comes from a server that takes writes.
+
+    Raises:
+        asyncpg.PostgresError: a pooler has a standby answer it.
+    """
+    if await connection.fetchval(_READING) == "on":
+        raise StandbyReads("what is read comes from a standby")
+
+
 class PostgresDatabase:
     """An opened database. `clock` gives seconds since the epoch; `notifier` wakes who waits for the feed."""
 
@@ -75,16 +88,23 @@ class PostgresDatabase:
     @classmethod
     async def open(cls, url: str, first: Any, clock: Callable[[], float]) -> PostgresDatabase:
         """Make the pool; `first` is a connection that tells what sessions are set to. Raises one of `FAILURES`."""
+        await require_primary(first)
         lazy, isolation = await first.fetchrow(_DURABILITY)
         wanted = "SET synchronous_commit = on;" if lazy else ""
         wanted += "" if isolation == "read committed" else "SET default_transaction_isolation = 'read committed'"
+
+        async def prepare(connection: Any) -> None:
+            if wanted:  # and not in the connection's first words: poolers let no settings in there
+                await connection.execute(wanted)
+            await require_primary(connection)
+
         pool = await asyncpg.create_pool(
             url,
             min_size=0,  # a pool that keeps a connection opens it by itself, and logs a traceback at each try
             max_size=10,
             timeout=ANSWER_SECONDS,
             command_timeout=ANSWER_SECONDS,
-            init=(lambda one: one.execute(wanted)) if wanted else None,  # poolers let no settings in with a connection
+            init=prepare,
             target_session_attrs=_PRIMARY,
             connection_class=_Connection,
         )
@@ -161,6 +181,12 @@ class PostgresDatabase:
         if self._pool is None:
             raise DependencyDown("revocations", "the store is not open")
         if self._listener is None or self._listener.is_closed():
-            self._listener = await connect(self._url)
-            await self._listener.add_listener(CHANNEL, lambda *_: self.notifier.notify())
+            opened = await connect(self._url)
+            try:
+                await require_primary(opened)
+                await opened.add_listener(CHANNEL, lambda *_: self.notifier.notify())
+            except BaseException:
+                opened.terminate()
+                raise
+            self._listener = opened
         return self._listener

@@ -29,6 +29,9 @@ FAILURES: Final = (
 SESSION_LOST: Final = "GW001"
 """Raised by `probe`, in a class that the standard leaves to applications."""
 
+STANDBY_READS: Final = "GW002"
+"""Raised here, in the same class."""
+
 _OF_POOLERS: Final = "08P01"
 """What PgBouncer says of whatever it refuses by itself, and then closes the connection."""
 
@@ -44,12 +47,17 @@ _NOT_LET_IN: Final = (
     "a pooler before it lets nobody in, and says why in its own log: the server may be away, too many may be there, or "
     "it does not know the database or an option of the URL"
 )
+_BALANCED: Final = (
+    "a pooler before it has a standby answer what is read, and what a standby has may be old: have it ask the primary "
+    "(Pgpool-II: load_balance_mode = off), or name the primary itself"
+)
 _READ_ONLY: Final = (
     "it takes no writes, as a standby does: name the primary, or several hosts with the primary among them; where it "
     "is the primary, default_transaction_read_only is on for this user or database"
 )
 _MEANINGS: Final = {
     SESSION_LOST: _POOLED,
+    STANDBY_READS: _BALANCED,
     "26000": _POOLED,
     "42P05": _POOLED,
     _OF_POOLERS: _POOLED,
@@ -71,6 +79,12 @@ _MEANINGS: Final = {
     "53300": "it has no connection left: each gateway process takes up to 11, and 2 at its start",
 }
 """What codes of the standard, or of the server, mean here and what is to be done."""
+
+
+class StandbyReads(asyncpg.PostgresError):  # type: ignore[misc]
+    """What is read comes from a server that takes no writes, although what is written does not go there."""
+
+    sqlstate = STANDBY_READS
 
 
 def are_sessions_mixed(error: asyncpg.PostgresError) -> bool:

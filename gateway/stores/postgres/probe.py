@@ -13,6 +13,7 @@ import secrets
 from typing import Any, Final
 
 from gateway.core.reasons import SettingsError
+from gateway.stores.postgres.database import require_primary
 from gateway.stores.postgres.errors import SESSION_LOST
 
 _OLDEST: Final = 11
@@ -100,6 +101,8 @@ async def try_session(first: Any, second: Any) -> float:
     Raises what the driver raises.
     """
     await require_session(first, second)
+    for connection in (first, second):
+        await require_primary(connection)
     name = secrets.token_hex(8)
     async with first.transaction():
         for statement in _TRIAL:

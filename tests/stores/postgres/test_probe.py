@@ -160,6 +160,30 @@ async def told(state: Engine) -> str:
     return ""
 
 
+async def test_a_pooler_that_reads_from_a_standby_is_refused(url: str, admin: Any) -> None:
+    """At the start, at each new connection and by a trial. The tables say here what a standby says: that a look-up is
+    answered by a server that takes no writes, while all that is written is taken."""
+    state, late = await open_postgres(url), await open_postgres(url)
+    await state.probe()
+    await admin.execute("""
+        CREATE FUNCTION current_setting(name TEXT) RETURNS TEXT LANGUAGE sql AS $$
+            SELECT CASE name WHEN 'transaction_read_only' THEN 'on' ELSE pg_catalog.current_setting(name) END $$;
+        ALTER ROLE gateway SET search_path = public, pg_catalog;
+    """)
+    try:
+        with pytest.raises(SettingsError, match="a pooler before it has a standby answer what is read"):
+            await open_postgres(url)
+        for call in (late.grants.find(link().hash), late.feed.since(0, 9), late.feed.changed(0, 0), late.probe()):
+            with pytest.raises(DependencyDown, match="load_balance_mode = off"):
+                await call
+    finally:
+        await admin.execute("ALTER ROLE gateway RESET search_path; DROP FUNCTION public.current_setting")
+    assert await late.grants.find(link().hash) is None
+    assert [] == await late.feed.since(0, 9)
+    await late.close()
+    await state.close()
+
+
 @pytest.fixture
 def guest(url: str) -> str:
     """The URL of a user who owns nothing."""
