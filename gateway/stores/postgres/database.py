@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -25,6 +26,9 @@ from gateway.stores.postgres.errors import FAILURES, StandbyReads, are_sessions_
 
 ANSWER_SECONDS: Final = MAX_VIEW_AGE
 """Longest wait for a connection or an answer: past it, a view is too old anyway."""
+
+_FULL_SECONDS: Final = 30.0
+"""How long a disk counts as full after something found no room."""
 
 CHANNEL: Final = "gateway_feed"
 """Where every commit that wrote to the feed is announced."""
@@ -84,6 +88,7 @@ class PostgresDatabase:
         self._pool = pool
         self._listener: Any = None
         self._listening = asyncio.Lock()
+        self._full_until = 0.0
 
     @classmethod
     async def open(cls, url: str, first: Any, clock: Callable[[], float]) -> PostgresDatabase:
@@ -132,10 +137,19 @@ class PostgresDatabase:
             async with self._pool.acquire(timeout=ANSWER_SECONDS) as connection:
                 try:
                     yield connection
+                except asyncpg.DiskFullError:
+                    self._full_until = time.monotonic() + _FULL_SECONDS
+                    raise
                 except asyncpg.PostgresError as error:
                     if are_sessions_mixed(error):
                         await self._begin_anew()
                     raise
+
+    def require_space(self) -> None:
+        """Raises asyncpg.DiskFullError where the disk had no room for something lately. What a trial writes and takes
+        back finds room on a full disk, too."""
+        if time.monotonic() < self._full_until:
+            raise asyncpg.DiskFullError("lately")
 
     async def _begin_anew(self) -> None:
         """A pooler has mixed up sessions: what each connection believes to be prepared, set and listened to is not.

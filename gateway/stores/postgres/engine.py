@@ -47,6 +47,7 @@ async def open_postgres(url: str, *, clock: Callable[[], float] = time.time) -> 
     async def probe() -> float:
         async with database.connection("grants") as first, database.connection("grants") as second:
             with map_errors("grants"):
+                database.require_space()
                 return await try_session(first, second)
 
     return Engine(

@@ -110,6 +110,8 @@ def explain(error: Exception) -> str:
         return f"PostgreSQL failed ({state}): {_NOT_LET_IN}"
     if state in _MEANINGS:
         return f"PostgreSQL failed ({state}): {_MEANINGS[state]}"
+    if isinstance(error, TimeoutError):
+        return "PostgreSQL does not answer in time: it is away or busy, or waits for a lock or a synchronous standby"
     return f"PostgreSQL failed ({state})" if state else f"PostgreSQL cannot be reached ({type(error).__name__})"
 
 

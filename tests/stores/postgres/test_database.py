@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 
@@ -152,6 +153,26 @@ async def test_a_lock_keeps_nobody_from_hearing_of_revocations(url: str, monkeyp
     await operator.close()
     assert await state.grants.find(link().hash) is None
     await state.close()
+
+
+async def test_a_disk_that_had_no_room_is_told_for_a_while(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the trial writes and takes back finds room on a full disk. A trigger stands for a table that has to grow."""
+    state = await open_postgres(url)
+    admin = await asyncpg.connect(url)
+    await admin.execute("""
+        CREATE FUNCTION no_room() RETURNS TRIGGER LANGUAGE plpgsql AS
+            $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'disk_full'; END $$;
+        CREATE TRIGGER no_room BEFORE INSERT ON gateway_grants FOR EACH STATEMENT EXECUTE FUNCTION no_room();
+    """)
+    await state.probe()
+    for call in (state.grants.create(link()), state.probe()):
+        with pytest.raises(DependencyDown, match="its disk is full"):
+            await call
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 60)
+    await state.probe()
+    await state.close()
+    await admin.close()
 
 
 async def refused(call: Awaitable[object]) -> None:
