@@ -51,6 +51,10 @@ _BALANCED: Final = (
     "a pooler before it has a standby answer what is read, and what a standby has may be old: have it ask the primary "
     "(Pgpool-II: load_balance_mode = off), or name the primary itself"
 )
+_OPTION: Final = (
+    "it does not know an option of the URL; those of libpq, or of other drivers, alone are not taken (channel_binding, "
+    "connect_timeout, keepalives, ssl)"
+)
 _READ_ONLY: Final = (
     "it takes no writes, as a standby does: name the primary, or several hosts with the primary among them; where it "
     "is the primary, default_transaction_read_only is on for this user or database"
@@ -68,8 +72,8 @@ _MEANINGS: Final = {
     "3F000": "the user of the URL may use no schema: GRANT USAGE and CREATE ON SCHEMA public",
     "42501": "the user of the URL lacks a right on the gateway's tables: GRANT it, or name the tables' owner; where "
     "there are none yet, GRANT CREATE ON SCHEMA public",
-    "42704": "it does not know an option of the URL; those of libpq alone are not taken (channel_binding, "
-    "connect_timeout, keepalives)",
+    "42704": _OPTION,
+    "55P02": _OPTION,
     "42P01": "a table of the gateway's is gone",
     "53100": "its disk is full",
     "55P03": "somebody holds a lock for longer than this user's lock_timeout",
