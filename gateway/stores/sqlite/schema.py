@@ -167,6 +167,9 @@ _NO_WAL: Final = (
 _NO_LOCKS: Final = (
     "this file system does not keep locks, by which SQLite keeps writers apart: put the file on a disk of this host"
 )
+_ANOTHERS: Final = (
+    "it is another user's, and not only that one may read it: give it to the user that the gateway runs as (chown)"
+)
 _WHOLE_FILE: Final = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
 _UNLOCKABLE: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 """What a file system without locks says. Another error tells nothing: not every kernel has this form of them."""
@@ -228,7 +231,7 @@ class SqliteFile:
             _create(path)
             facts = path.stat()
             if facts.st_mode & 0o077:
-                path.chmod(0o600)
+                _make_private(path)
         except OSError as error:
             raise SettingsError(f"state: {path}: {error.strerror or error}.") from error
         file = cls(path, facts.st_dev, facts.st_ino)
@@ -299,6 +302,13 @@ def locks_work(folder: Path) -> bool:
         os.close(first)
         path.unlink()
     return False
+
+
+def _make_private(path: Path) -> None:
+    try:
+        path.chmod(0o600)
+    except PermissionError:
+        raise SettingsError(f"state: {path}: {_ANOTHERS}.") from None
 
 
 def _create(path: Path) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import stat
 from pathlib import Path
 
+import pytest
+
 from gateway.core.lease import Reservation
+from gateway.core.reasons import SettingsError
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.stores.engine import Engine
 from gateway.stores.sqlite.engine import open_sqlite
@@ -42,6 +46,22 @@ async def test_only_the_owner_can_read_the_files(path: Path, state: Engine) -> N
     again = await open_sqlite(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     await again.close()
+
+
+async def test_a_file_of_another_user_that_others_may_read_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A volume that has been given to a new user by its group alone holds such a file; what to do is said."""
+    path = tmp_path / "gateway.db"
+    await (await open_sqlite(path)).close()
+    path.chmod(0o660)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    with pytest.raises(SettingsError, match=r"another user's.*chown"):
+        await open_sqlite(path)
 
 
 async def test_no_secret_is_in_the_files(path: Path, state: Engine) -> None:
