@@ -20,6 +20,7 @@ from redis.asyncio.connection import SSLConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
+from redis.maint_notifications import MaintNotificationsConfig
 
 from gateway.core.reasons import Dependency, DependencyDown
 from gateway.core.revocation import MAX_VIEW_AGE
@@ -80,6 +81,8 @@ def connect(url: str) -> Any:
         "socket_timeout": ANSWER_SECONDS,
         "socket_connect_timeout": ANSWER_SECONDS,
         "retry": Retry(NoBackoff(), 0),
+        # A pool that waits for such notices takes a closed connection for one that has something to say.
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
         **parse_url(url),
     }
     if options.get("connection_class") is SSLConnection:

@@ -66,6 +66,17 @@ async def test_a_refused_write_is_told_by_its_own_code(url: str) -> None:
         await state.close()
 
 
+async def test_a_connection_that_was_closed_while_nobody_used_it_is_not_used(wire: Wire) -> None:
+    """As servers (`timeout`) and proxies between do after a while: each would fail one call."""
+    state = await open_redis(wire.url)
+    for _ in range(2):
+        calls = (state.limits.take([Demand("a", Rate(99, 1.0, 99))], NOW) for _ in range(9))
+        assert all(verdict.allowed for verdict in await asyncio.gather(*calls))
+        wire.lead_to(wire._target.geturl())
+        await asyncio.sleep(0.1)
+    await state.close()
+
+
 async def test_a_lost_server_is_told_and_comes_back(wire: Wire) -> None:
     """While the server is away every call is a DependencyDown; once it is back, the same store works on."""
     state = await open_redis(wire.url)
