@@ -22,7 +22,7 @@ import asyncpg
 from gateway.core.reasons import Dependency, DependencyDown
 from gateway.core.revocation import MAX_VIEW_AGE
 from gateway.stores.notifier import Notifier
-from gateway.stores.postgres.errors import FAILURES, StandbyReads, are_sessions_mixed, map_errors
+from gateway.stores.postgres.errors import FAILURES, are_sessions_mixed, map_errors, standby_reads
 
 ANSWER_SECONDS: Final = MAX_VIEW_AGE
 """Longest wait for a connection or an answer: past it, a view is too old anyway."""
@@ -75,7 +75,7 @@ async def require_primary(connection: Any) -> None:
         asyncpg.PostgresError: a pooler has a standby answer it.
     """
     if await connection.fetchval(_READING) == "on":
-        raise StandbyReads("what is read comes from a standby")
+        raise standby_reads()
 
 
 class PostgresDatabase:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 
@@ -85,10 +85,11 @@ _MEANINGS: Final = {
 """What codes of the standard, or of the server, mean here and what is to be done."""
 
 
-class StandbyReads(asyncpg.PostgresError):  # type: ignore[misc]
+def standby_reads() -> Any:
     """What is read comes from a server that takes no writes, although what is written does not go there."""
-
-    sqlstate = STANDBY_READS
+    error = asyncpg.PostgresError("what is read comes from a standby")
+    error.sqlstate = STANDBY_READS
+    return error
 
 
 def are_sessions_mixed(error: asyncpg.PostgresError) -> bool:
