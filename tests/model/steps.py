@@ -108,7 +108,7 @@ async def _edit(here: World, step: Step, began: float) -> None:
         fields = {"ends": None, "begins": None, "cidrs": (), "suspended": False, "max_size": None}
     count = fields.pop("number", None)
     if count is not None and grant.uses is not None:
-        fields["uses"] = max(1, count)
+        fields["uses"] = max(1, count, grant.taken)  # with fewer than were taken, which of them goes on is chance
     elif count is not None and grant.budget is not None:
         fields["budget"] = OBJECT * (count + 1)
     await here.edit(step.worker, grant, **fields)
