@@ -64,7 +64,7 @@ FAULTS = [
     ),
     *_of("data.steps.authenticate:prove_alike", ("require_session(key, signed.session_token)", "pass")),
     *_of("data.steps.authenticate:prove_alike", ("None if verified is None", "None if False")),
-    *_of("data.steps.authenticate:_stand_for_link", "known[1] is not found"),
+    *_of("data.steps.authenticate:_link_of", "known[1] is not found"),
     *_of(
         "data.steps.authenticate:stands",
         ("plane.grants.known_now(grant.hash) is grant", "True"),

@@ -9,7 +9,7 @@ import structlog
 
 from gateway.core import password
 from tests.model.draws import draw
-from tests.model.faults import SOON, Fault, planted
+from tests.model.faults import FAULTS, SOON, Fault, planted
 from tests.model.run import find_difference, run
 
 _STEPS = 150
@@ -37,3 +37,10 @@ async def test_a_memory_that_forgets_to_forget_is_found(fault: Fault) -> None:
     """Control: with one question less, or one thing less forgotten, some answer differs."""
     with planted(fault):
         assert None is not await find_difference(range(100), _STEPS)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_every_fault_has_its_place(fault: Fault) -> None:
+    """Those that only long runs plant follow the code, too."""
+    with planted(fault):
+        pass
