@@ -35,6 +35,8 @@ async def examine_state(state: StateSettings) -> list[Finding]:
     found = list(_judge_locks(seen.locks))
     if seen.fault:
         found.append(Finding("state", _KEYS, False, seen.fault))
+    elif seen.older:
+        found.append(Finding("state", _KEYS, None, seen.older))
     elif seen.seals is not None:
         found.append(_judge_seals(seen.seals, [one.id for one in state.sealing_keys]))
     return found

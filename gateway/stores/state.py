@@ -12,6 +12,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import field
 from pathlib import Path
 from typing import Final
@@ -192,6 +193,26 @@ async def open_engine(
     raise SettingsError(
         f"state: {scheme or 'this'} is no known kind of store: write memory:, sqlite:///FILE, postgresql://… or redis://…"
     )
+
+
+async def read_form(url: str) -> tuple[int, int]:
+    """The form of the tables in a place, 0 where it has none, and the one that a start brings them to. None is changed.
+    Both are the same where there are no forms.
+
+    Raises:
+        SettingsError: it cannot be read.
+    """
+    scheme = _scheme(url)
+    if scheme == "sqlite":
+        from gateway.stores.sqlite.schema import read_form
+
+        return read_form(sqlite_path(url))
+    if scheme in _POSTGRES:
+        with suppress(ModuleNotFoundError):  # whoever opens it is told
+            from gateway.stores.postgres.engine import read_form as read_form_there
+
+            return await read_form_there(url)
+    return 1, 1
 
 
 def sqlite_path(url: str) -> Path:

@@ -3,7 +3,8 @@ systems keep locks, and under which sealing keys the stored secrets are.
 
 Refuses to own what the last two mean to a person (`gateway.cli.state_checks`).
 
-Law: no file is made that is not there, no number of a key is noted, and no secret is opened.
+Law: no file is made that is not there, no number of a key is noted, and no secret is opened. Tables of an older form
+stay as they are: gateways that run would not start again on newer ones.
 """
 
 from __future__ import annotations
@@ -12,23 +13,30 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Final
 
 from gateway.core.reasons import DependencyDown, SettingsError
 from gateway.core.values import dataclass
 from gateway.stores.sealed import count_seals
 from gateway.stores.sqlite.schema import locks_work
-from gateway.stores.state import open_engine, sqlite_path
+from gateway.stores.state import open_engine, read_form, sqlite_path
+
+_OLDER: Final = (
+    "the tables are of form {}: the first start of this version brings them to form {}, and gateways of the one before "
+    "do not start any more then"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
     """What was seen. `locks` has each folder of a SQLite file, True where a lock there holds, or why that is unknown;
     `seals` how many grants hold a secret under each number, None where nothing is stored here; `fault` why that is
-    unknown."""
+    unknown; `older` that it is, as the tables are those of an older version."""
 
     locks: Mapping[Path, bool | str]
     seals: Mapping[int, int] | None
     fault: str = ""
+    older: str = ""
 
 
 async def survey(grants: str, others: Iterable[str] = ()) -> Survey:
@@ -38,6 +46,11 @@ async def survey(grants: str, others: Iterable[str] = ()) -> Survey:
     if grants.startswith(("memory:", "central+")) or (grants.startswith("sqlite:") and not files[0].exists()):
         return Survey(locks, None)
     try:
+        form, newest = await read_form(grants)
+        if form == 0:
+            return Survey(locks, None)
+        if form < newest:
+            return Survey(locks, None, older=_OLDER.format(form, newest))
         return Survey(locks, await _count(grants))
     except SettingsError as failure:
         return Survey(locks, None, str(failure))

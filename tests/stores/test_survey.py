@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from gateway.core.password import SALT_BYTES, hash_password
 from gateway.core.sealing import UNSEALED
+from gateway.stores.postgres import schema as postgres_schema
+from gateway.stores.sqlite import schema as sqlite_schema
 from gateway.stores.state import open_state
 from gateway.stores.survey import Survey, survey, unwritable
 from tests.contract.sample import link
@@ -44,6 +49,26 @@ async def test_nothing_is_made_by_looking(tmp_path: Path, grants: str) -> None:
     seen = await survey(grants.replace("FOLDER", str(tmp_path)), [f"sqlite:///{tmp_path}/records.db"])
     assert Survey({tmp_path: True}, None) == seen
     assert [] == list(tmp_path.iterdir())
+
+
+async def test_tables_of_an_older_form_are_left_as_they_are(tmp_path: Path, postgres_url: str) -> None:
+    """The gateways that run would not start again on newer ones; and where there are none, none are made."""
+    plain = await asyncpg.connect(postgres_url)
+    assert Survey({}, None) == await survey(postgres_url)
+    assert await plain.fetchval("SELECT to_regclass('gateway_form')") is None
+    await plain.execute(postgres_schema.MIGRATIONS[0])
+    await plain.execute("CREATE TABLE gateway_form (version INTEGER NOT NULL); INSERT INTO gateway_form VALUES (1)")
+    path = tmp_path / "gateway.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(f"{sqlite_schema.MIGRATIONS[0]}; PRAGMA user_version = 1")
+    for url in (postgres_url, f"sqlite:///{path}"):
+        seen = await survey(url)
+        assert (seen.seals, seen.fault) == (None, "")
+        assert "the tables are of form 1" in seen.older
+    assert 1 == await plain.fetchval("SELECT version FROM gateway_form")
+    with closing(sqlite3.connect(path)) as connection:
+        assert [(1,)] == connection.execute("PRAGMA user_version").fetchall()
+    await plain.close()
 
 
 def test_a_file_that_could_not_be_written_is_told_by_its_permissions(

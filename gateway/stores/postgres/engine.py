@@ -25,7 +25,7 @@ from gateway.stores.postgres.leases import PostgresLeases
 from gateway.stores.postgres.ledger import PostgresLedger
 from gateway.stores.postgres.limits import PostgresLimits
 from gateway.stores.postgres.probe import can_announce, require_rights, require_session, try_session
-from gateway.stores.postgres.schema import migrate
+from gateway.stores.postgres.schema import MIGRATIONS, find_form, migrate
 from gateway.stores.postgres.seals import PostgresSeals
 
 _log = structlog.get_logger("gateway")
@@ -60,6 +60,19 @@ async def open_postgres(url: str, *, clock: Callable[[], float] = time.time) -> 
         probe=probe,
         close=database.close,
     )
+
+
+async def read_form(url: str) -> tuple[int, int]:
+    """The form of a database's tables, 0 where it has none, and the one that a start brings them to. None is changed.
+
+    Raises:
+        SettingsError: the server cannot be reached, or refuses us.
+    """
+    try:
+        async with _connection(url) as connection:
+            return await find_form(connection), len(MIGRATIONS)
+    except (*FAILURES, ValueError) as error:
+        raise SettingsError(f"state: {explain(error)}.") from error
 
 
 async def _open(url: str, clock: Callable[[], float]) -> PostgresDatabase:

@@ -185,6 +185,12 @@ async def migrate(connection: Any) -> None:
             await asyncio.sleep(_PAUSE_SECONDS)
 
 
+async def find_form(connection: Any) -> int:
+    """The form of the tables, 0 where there are none."""
+    there = await connection.fetchval("SELECT to_regclass('gateway_form')")
+    return 0 if there is None else await connection.fetchval("SELECT version FROM gateway_form") or 0
+
+
 async def _take_a_step(connection: Any) -> int:
     """Go on by one form, if there is one; returns which one was found."""
     async with connection.transaction():

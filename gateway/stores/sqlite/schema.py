@@ -281,6 +281,20 @@ class SqliteFile:
             raise sqlite3.OperationalError("the file was replaced")
 
 
+def read_form(path: Path) -> tuple[int, int]:
+    """The form of a file's tables, 0 where it has none, and the one that a start brings them to. Nothing is changed.
+
+    Raises:
+        SettingsError: it cannot be read.
+    """
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            ((form,),) = connection.execute("PRAGMA user_version").fetchall()
+    except sqlite3.Error as error:
+        raise SettingsError(f"state: {path}: {explain(error)}.") from error
+    return form, len(MIGRATIONS)
+
+
 def locks_work(folder: Path) -> bool:
     """Whether a lock in this folder keeps another one out. Raises OSError where no file can be made in it.
 
