@@ -162,19 +162,6 @@ def a_long_key(n: int) -> Thunk:
     return run
 
 
-@case("wire.parse:named_place", 250)
-def a_long_place(n: int) -> Thunk:
-    paths = ["/" + "%41" * n + "/" + "a/" * n, "/s/" + "a" * n + "/" + "b/" * n]
-    requests = [raw(path=path) for path in paths]
-    return lambda: [named_place(request, ("x.example", "y.example")) for request in requests]
-
-
-@case("wire.understood:require_whole", 100)
-def a_form_of_many_fields(n: int) -> Thunk:
-    fields = [(f"f-{number}_x", "1") for number in range(n)]
-    return lambda: require_whole([*fields, ("total-chunks", "1" + " " * n)])
-
-
 @case("wire.parse:copy_source", 250)
 def a_long_copy_source(n: int) -> Thunk:
     text = "/bucket/" + "%41" * n + "?versionId=" + "v" * n  # as long as a key and a version can be
