@@ -235,7 +235,7 @@ def _rules(random: Random, now: int) -> Rules:
         {},
         {"may": _READING | {"share"}},
         {"may": _ALL - {"share"}},
-        {"on": (Place("reports"), Place("far", "d/"))},
+        *[{"on": (Place("reports", "d/"), Place("other"), Place("far", "d/"))}] * 3,
         {"networks": random.choice([_HERE, _THERE, _ONE, _ONE])},
         {"signatures": frozenset({"v4"})},
         {"max_size": 3},
@@ -247,7 +247,7 @@ def _rules(random: Random, now: int) -> Rules:
         {"keys_seconds": 1000.0},
         {"keys_narrowed": True},
         {"until": float(now + random.choice([30, 100, 1000]))},
-        {"who": (APP,)},
+        *[{"who": (APP,)}] * 3,
     ]
     rules = [replace(_WORK, **random.choice(changes))]
     rules += [_PUBLIC] if random.random() < 0.8 else []
