@@ -117,14 +117,11 @@ FAULTS = [
     *_of("data.steps.renew:Renewals.note", ("self._edited.setdefault(permit.grant.id, until)", "pass")),
     *_of(
         "data.steps.renew:_replace_grant",
-        "grant is None or grant.id != before.id",
         "grant.password not in {None, before.password}",
     ),
-    *_of("data.steps.renew:_is_used_up", "grant.uses is not None and usage.uses + uncounted > grant.uses"),
     *_of(
         "data.steps.authorise:reauthorise",
         ("before.policy is policy", "True"),
-        "_place_of(route) != _place_of(before.route)",
     ),
     *_of("data.state.transfers:Transfers.cut_revoked", ("Reason.REVOKED if permit.is_revoked(view) else None", "None")),
 ]
