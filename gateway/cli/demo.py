@@ -25,6 +25,7 @@ from urllib.parse import quote, urlsplit
 import click
 
 from gateway.cli.client import Control, connect, escape_segment
+from gateway.cli.free_ports import free_ports
 from gateway.cli.output import fail, json_option, print_json, say
 from gateway.cli.serve import run_loop
 from gateway.core.values import dataclass
@@ -103,20 +104,18 @@ def _open_directory(named: Path | None) -> Iterator[Path]:
 def _choose_ports(wanted: int | None) -> tuple[int, int]:
     """The data and the control port: as asked for, else the usual ones, else any that are free."""
     data = _find_port(wanted or _PORTS[0], fixed=wanted is not None)
-    control = _find_port(_PORTS[1] if data != _PORTS[1] else 0, fixed=False)
+    control = _find_port(_PORTS[1], fixed=False) if data != _PORTS[1] else free_ports(1)[0]
     return data, control
 
 
-def _find_port(first: int, *, fixed: bool) -> int:
-    for candidate in (first,) if fixed else (first, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", candidate))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    return fail(f"The port {first} is taken.")
+def _find_port(wanted: int, *, fixed: bool) -> int:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            return fail(f"The port {wanted} is taken.") if fixed else free_ports(1)[0]
+        return wanted
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from gateway.cli.free_ports import free_ports
 from gateway.core.reasons import Reason, SettingsError, UpstreamFailed
 
 _READY_WITHIN: Final = 60.0
@@ -224,17 +225,15 @@ def _find_program() -> str:
 
 
 def _choose_ports(first: int) -> dict[str, int]:
-    """A port for each of the program's servers, all held open together so that none is given twice."""
-    ports = {}
-    with ExitStack() as held:
-        for name in _PORTS:
-            probe = held.enter_context(socket.socket())
-            wanted = first if name == "s3" else 0
+    """A port for each of the program's servers."""
+    ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
+    if first:
+        with socket.socket() as probe:
             try:
-                probe.bind(("127.0.0.1", wanted))
+                probe.bind(("127.0.0.1", first))
             except OSError as error:
-                raise SettingsError(f"the store cannot listen on port {wanted}: {error.strerror}") from error
-            ports[name] = probe.getsockname()[1]
+                raise SettingsError(f"the store cannot listen on port {first}: {error.strerror}") from error
+        ports["s3"] = first
     return ports
 
 

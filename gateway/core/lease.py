@@ -37,6 +37,10 @@ small film that is all of it."""
 RESERVED_SECONDS: Final = 60.0
 """How long a reservation stands that is not renewed."""
 
+UNKEPT_SECONDS: Final = 86_400.0
+"""How long a lease that nobody kept is remembered after its window: what still runs by it, an upload that takes hours
+perhaps, may give its use back."""
+
 
 def cap_of_use(size: int, *, seeks: bool = False) -> int:
     """How many bytes one use may move of an object of this size; `seeks` for ranges that begin within the object."""

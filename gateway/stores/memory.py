@@ -340,7 +340,7 @@ class MemoryLeases:
         # Two looks for one new lease: the oldest first, so nothing lapsed stays for long and no call gets slow.
         for key in [key for key, _ in zip(self._leases, range(2), strict=False)]:
             lease = self._leases.pop(key)
-            if lease.expires_at > now:
+            if lease.expires_at > now or lease.requests:  # what runs by it may give its use back
                 self._leases[key] = lease
 
 

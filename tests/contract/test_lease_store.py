@@ -103,6 +103,19 @@ async def test_a_use_is_given_back(engine: Engine) -> None:
     assert await engine.leases.open_lease(mine("s", "other"), 1, NOW, 60) is not None
 
 
+@pytest.mark.parametrize("window", [0, 60])
+async def test_what_runs_longer_than_its_window_gives_its_use_back(engine: Engine, window: float) -> None:
+    """An upload's has none. Other links' leases begin and end meanwhile, which clears away what has lapsed."""
+    leases = engine.leases
+    assert await leases.open_lease(mine(), 1, NOW, window) is not None
+    await leases.count_uses([Use(f"l_{number}", "k", 1, NOW + 3600) for number in range(2, 20)], 60)
+    for number in range(20):
+        assert await leases.open_lease(Reservation("l_0", str(number), "r"), None, NOW + 3600 + number, 1) is not None
+    assert await leases.open_lease(mine("s", "other"), 1, NOW + 3700, window) is None
+    await leases.give_back(mine())
+    assert await leases.open_lease(mine("s", "other"), 1, NOW + 3700, window) is not None
+
+
 async def test_giving_back_twice_gives_back_once(engine: Engine) -> None:
     """A second giving back changes nothing."""
     assert await engine.leases.open_lease(mine("a", "a"), 2, NOW, 60) is not None

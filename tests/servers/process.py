@@ -1,48 +1,19 @@
-"""Owns child processes of tests: free ports, readiness, and the certainty that none is left behind."""
+"""Owns child processes of tests: readiness, and the certainty that none is left behind."""
 
 from __future__ import annotations
 
 import os
-import random
 import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from gateway.cli.embedded_store import die_with
+from gateway.cli.free_ports import free_ports
 
 __all__ = ["await_port", "free_ports", "running"]
-
-_CHANCE = random.SystemRandom()
-_FIRST = 10_000
-"""Below are ports that services are known by."""
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on, all different, and that stay free until somebody does.
-
-    The kernel gives none of them to an outgoing connection: one of those would keep a server from its port, be it on
-    its first start or on a restart.
-    """
-    found: list[int] = []
-    end = _given_by_kernel()
-    with ExitStack() as held:
-        while len(found) < count:
-            probe, port = held.enter_context(socket.socket()), _CHANCE.randrange(_FIRST, end)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            found.append(port)
-    return found
-
-
-def _given_by_kernel() -> int:
-    """The first port of those that outgoing connections get (ip(7), ip_local_port_range); beyond all, if all are."""
-    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    return first if first > 2 * _FIRST else 65_536
 
 
 @contextmanager

@@ -22,20 +22,12 @@ __all__ = ["seaweedfs_store"]
 def seaweedfs_store(directory: Path) -> Iterator[RunningStore]:
     """Up in three to four seconds; killed at the end, since a clean stop takes fifteen."""
     trust = over_tls.trust()
-    store = _Beside(directory) if trust is None else _Encrypted(directory, trust)
+    store = EmbeddedStore(directory) if trust is None else _Encrypted(directory, trust)
     with store:
         yield RunningStore(store.endpoint, store.access_key, store.secret_key, "seaweedfs", store.region)
 
 
-class _Beside(EmbeddedStore):
-    """At ports that no connection of other tests is given before it listens there."""
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
-        self._ports = dict(zip(self._ports, free_ports(len(self._ports)), strict=True))
-
-
-class _Encrypted(_Beside):
+class _Encrypted(EmbeddedStore):
     """It listens at one port more, by TLS; who starts it asks at the other one whether it is ready."""
 
     def __init__(self, directory: Path, trust: Trust) -> None:

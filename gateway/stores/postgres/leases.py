@@ -12,26 +12,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from gateway.core.lease import Lease, Reservation, Room, Settlement, Usage, Use
+from gateway.core.lease import UNKEPT_SECONDS, Lease, Reservation, Room, Settlement, Usage, Use
 from gateway.stores.postgres.database import PostgresDatabase
 from gateway.stores.uses import CountingSql, together
 
-LEASE_FUNCTIONS: Final = """
-    CREATE FUNCTION gateway_clock() RETURNS DOUBLE PRECISION LANGUAGE sql AS $$
-        SELECT extract(epoch FROM clock_timestamp())::DOUBLE PRECISION
-    $$;
 
-    CREATE FUNCTION gateway_hold(
-        a_grant TEXT, a_key TEXT, a_request TEXT, bytes BIGINT, seconds DOUBLE PRECISION
-    ) RETURNS VOID LANGUAGE plpgsql AS $$
-    BEGIN
-        IF a_request <> '' THEN
-            INSERT INTO gateway_reservations AS r VALUES (a_grant, a_request, a_key, bytes, gateway_clock() + seconds)
-            ON CONFLICT (grant_id, request) DO UPDATE SET held = r.held + bytes, until = EXCLUDED.until;
-        END IF;
-    END $$;
-
-    CREATE FUNCTION gateway_open_lease(
+def _open_lease(create: str, lapsed: str) -> str:
+    """`lapsed` says which leases `l` are forgotten on the way, some at a time."""
+    return f"""
+    {create} FUNCTION gateway_open_lease(
         a_grant TEXT, a_key TEXT, a_request TEXT, allowed BIGINT, instant DOUBLE PRECISION, span DOUBLE PRECISION,
         seconds DOUBLE PRECISION
     ) RETURNS BOOLEAN LANGUAGE plpgsql AS $$
@@ -55,7 +44,7 @@ LEASE_FUNCTIONS: Final = """
             RETURN NULL;
         END IF;
         DELETE FROM gateway_leases WHERE (grant_id, key) IN (
-            SELECT l.grant_id, l.key FROM gateway_leases AS l WHERE l.expires_at <= instant
+            SELECT l.grant_id, l.key FROM gateway_leases AS l WHERE {lapsed}
             LIMIT 8 FOR UPDATE SKIP LOCKED
         );
         INSERT INTO gateway_leases VALUES (a_grant, a_key, instant + span, 0, FALSE)
@@ -63,7 +52,25 @@ LEASE_FUNCTIONS: Final = """
         PERFORM gateway_hold(a_grant, a_key, a_request, 0, seconds);
         RETURN TRUE;
     END $$;
+"""  # noqa: S608 (texts of this module)
 
+
+_HOLDING: Final = """
+    CREATE FUNCTION gateway_clock() RETURNS DOUBLE PRECISION LANGUAGE sql AS $$
+        SELECT extract(epoch FROM clock_timestamp())::DOUBLE PRECISION
+    $$;
+
+    CREATE FUNCTION gateway_hold(
+        a_grant TEXT, a_key TEXT, a_request TEXT, bytes BIGINT, seconds DOUBLE PRECISION
+    ) RETURNS VOID LANGUAGE plpgsql AS $$
+    BEGIN
+        IF a_request <> '' THEN
+            INSERT INTO gateway_reservations AS r VALUES (a_grant, a_request, a_key, bytes, gateway_clock() + seconds)
+            ON CONFLICT (grant_id, request) DO UPDATE SET held = r.held + bytes, until = EXCLUDED.until;
+        END IF;
+    END $$;
+"""
+_MOVING: Final = """
     CREATE FUNCTION gateway_give_back(a_grant TEXT, a_key TEXT, a_request TEXT, lapsed BOOLEAN)
     RETURNS BOOLEAN LANGUAGE plpgsql AS $$
     DECLARE
@@ -145,7 +152,13 @@ LEASE_FUNCTIONS: Final = """
         END IF;
     END $$;
 """
+LEASE_FUNCTIONS: Final = _HOLDING + _open_lease("CREATE", "l.expires_at <= instant") + _MOVING
 """`gateway_open_lease` answers NULL when no use is left."""
+
+KEEP_UNKEPT: Final = _open_lease(
+    "CREATE OR REPLACE", f"l.expires_at <= instant AND (l.kept OR l.expires_at <= instant - {UNKEPT_SECONDS})"
+)
+"""The form since which what still runs by a lease that nobody kept can give its use back."""
 
 _COUNTING: Final = CountingSql.of("gateway_", "$5")
 _USED: Final = """
@@ -159,11 +172,12 @@ SELECT pg_advisory_xact_lock(name) FROM
 (SELECT DISTINCT hashtextextended(grant_id, 1) AS name FROM unnest($1::TEXT[]) AS u (grant_id) ORDER BY name) AS grants
 """
 """In one order, and before any row: of those who count many, none waits for what another holds in a circle."""
-_SWEEP: Final = """
+_SWEEP: Final = f"""
 DELETE FROM gateway_leases WHERE (grant_id, key) IN (
-    SELECT l.grant_id, l.key FROM gateway_leases AS l WHERE l.expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED
+    SELECT l.grant_id, l.key FROM gateway_leases AS l
+    WHERE l.expires_at <= $1 AND (l.kept OR l.expires_at <= $1 - {UNKEPT_SECONDS}) LIMIT $2 FOR UPDATE SKIP LOCKED
 )
-"""
+"""  # noqa: S608 (a number of ours)
 _COUNTED_AT_ONCE: Final = 200
 _SWEPT_FOR_EACH: Final = 8
 

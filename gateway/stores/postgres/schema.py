@@ -16,7 +16,7 @@ import asyncpg
 import structlog
 
 from gateway.core.reasons import SettingsError
-from gateway.stores.postgres.leases import LEASE_FUNCTIONS
+from gateway.stores.postgres.leases import KEEP_UNKEPT, LEASE_FUNCTIONS
 from gateway.stores.postgres.limits import TAKE_FUNCTION
 
 _MIGRATION_LOCK: Final = 0x67_61_74_65
@@ -164,6 +164,7 @@ MIGRATIONS: Final = (
         OR document LIKE '%"max_files":%' OR document LIKE '%"total_bytes":%';
     CREATE INDEX gateway_grants_begins ON gateway_grants (not_before, serial) WHERE not_before IS NOT NULL;
     """,
+    KEEP_UNKEPT,
 )
 """Forward only: number n takes a database from form n to n + 1. Never edit one that was released."""
 

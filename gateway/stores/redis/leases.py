@@ -11,13 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from gateway.core.lease import Lease, Reservation, Room, Settlement, Usage, Use
+from gateway.core.lease import UNKEPT_SECONDS, Lease, Reservation, Room, Settlement, Usage, Use
 from gateway.stores.redis.server import PREFIX, RedisServer
 
-_LINGER_SECONDS: Final = 60.0
-"""How much longer than its window a lease is kept."""
-
 _COUNTERS: Final = """
+local linger = 60 -- seconds for which a lease is there after its window, once it is kept
 local p, id, key, request = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local usage, lease = p .. 'usage:' .. id, p .. 'lease:' .. id .. ':' .. key
 local function clock()
@@ -64,7 +62,7 @@ local function give_back()
     local left = redis.call('HMGET', usage, 'uses', 'moved')
     if (left[1] or '0') == '0' and (left[2] or '0') == '0' then redis.call('DEL', usage) end
 end
-local function open_lease(uses, now, ends, linger, seconds)
+local function open_lease(uses, now, ends, stays, seconds)
     local known = redis.call('HMGET', lease, 'ends', 'kept')
     if known[1] and tonumber(known[1]) > tonumber(now) then
         if known[2] ~= '1' then hold(seconds) end
@@ -76,7 +74,7 @@ local function open_lease(uses, now, ends, linger, seconds)
     redis.call('HSET', usage, 'last', now)
     redis.call('DEL', lease)
     redis.call('HSET', lease, 'ends', ends, 'moved', 0, 'kept', 0)
-    redis.call('PEXPIRE', lease, linger)
+    redis.call('PEXPIRE', lease, stays)
     hold(seconds)
     return 1
 end
@@ -88,7 +86,11 @@ local function settle(moved, now, ends, keeps, bounded, seconds)
     local counted = {usage}
     if redis.call('EXISTS', lease) == 1 then
         counted = {usage, lease}
-        if keeps == '1' then redis.call('HSET', lease, 'kept', 1) end
+        if keeps == '1' then
+            local left = tonumber(redis.call('HGET', lease, 'ends')) - tonumber(now)
+            redis.call('HSET', lease, 'kept', 1)
+            redis.call('PEXPIRE', lease, string.format('%.0f', (math.max(left, 0) + linger) * 1000))
+        end
     end
     for _, name in ipairs(counted) do
         add(name, 'moved', moved)
@@ -194,7 +196,7 @@ class RedisLeases:
 
     async def open_lease(self, mine: Reservation, uses: int | None, now: float, window: float) -> Lease | None:
         allowed = "" if uses is None else uses
-        fresh = await self._count(_OPEN_LEASE, mine, allowed, repr(now), repr(now + window), _lingers(window))
+        fresh = await self._count(_OPEN_LEASE, mine, allowed, repr(now), repr(now + window), _stays(window))
         return None if fresh is None else Lease(mine.grant_id, mine.key or "", fresh=bool(fresh))
 
     async def give_back(self, mine: Reservation) -> None:
@@ -218,7 +220,7 @@ class RedisLeases:
                 for use in uses[start : start + _COUNTED_AT_ONCE]
                 for value in (use.grant_id, use.key, use.moved, repr(use.at), repr(use.at + window))
             ]
-            await self._server.run("grants", _COUNT_USES, "", "", "", _lingers(window), *some)
+            await self._server.run("grants", _COUNT_USES, "", "", "", _stays(window), *some)
 
     async def release_lapsed(self) -> int:
         return int(await self._server.run("grants", _RELEASE, "", "", ""))
@@ -232,9 +234,9 @@ class RedisLeases:
         return await self._server.run("grants", script, *names, *values, repr(mine.seconds))
 
 
-def _lingers(window: float) -> int:
-    """Milliseconds for which a lease is kept."""
-    return int((window + _LINGER_SECONDS) * 1000)
+def _stays(window: float) -> int:
+    """Milliseconds for which a lease is there that nobody keeps."""
+    return int((window + UNKEPT_SECONDS) * 1000)
 
 
 async def read_usage(client: Any, grant_ids: Sequence[str]) -> dict[str, Usage]:

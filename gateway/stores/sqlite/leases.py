@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from sqlite3 import Connection
 from typing import Final
 
-from gateway.core.lease import Lease, Reservation, Room, Settlement, Usage, Use
+from gateway.core.lease import UNKEPT_SECONDS, Lease, Reservation, Room, Settlement, Usage, Use
 from gateway.stores.sqlite.database import SqliteDatabase
 from gateway.stores.uses import CountingSql, together
 
@@ -38,9 +38,12 @@ INSERT INTO usage (grant_id, uses, moved, last_used_at) VALUES (:id, 0, MAX(0, :
 ON CONFLICT (grant_id) DO UPDATE SET moved = MAX(0, moved + :change), last_used_at = :now
 """
 _COUNTING: Final = CountingSql.of("", "?")
-_SWEEP: Final = """
-DELETE FROM leases WHERE (grant_id, key) IN (SELECT grant_id, key FROM leases WHERE expires_at <= ? LIMIT ?)
-"""
+_SWEEP: Final = f"""
+DELETE FROM leases WHERE (grant_id, key) IN (
+    SELECT grant_id, key FROM leases WHERE expires_at <= :at AND (kept OR expires_at <= :at - {UNKEPT_SECONDS})
+    LIMIT :most
+)
+"""  # noqa: S608 (a number of ours)
 _HELD: Final = "SELECT coalesce(sum(held), 0) FROM reservations WHERE grant_id = ?"
 _SWEPT_AT_ONCE: Final = 8
 _RELEASED_AT_ONCE: Final = 200
@@ -96,7 +99,7 @@ class SqliteLeases:
             return Lease(grant_id, key, fresh=False)
         if tx.execute(_USE_ONE, {"id": grant_id, "uses": uses, "now": now}).fetchone() is None:
             return None
-        tx.execute(_SWEEP, (now, _SWEPT_AT_ONCE))
+        tx.execute(_SWEEP, {"at": now, "most": _SWEPT_AT_ONCE})
         tx.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?, 0, 0)", (grant_id, key, now + window))
         self._hold(tx, mine, 0)
         return Lease(grant_id, key, fresh=True)
@@ -152,7 +155,7 @@ def _count_uses(tx: Connection, uses: Sequence[Use], window: float) -> None:
     tx.execute(used + _COUNTING.used, values)
     opened = tx.execute(used + _COUNTING.opened, [*values, window]).rowcount
     if opened:
-        tx.execute(_SWEEP, (min(use.at for use in uses), opened * _SWEPT_AT_ONCE))
+        tx.execute(_SWEEP, {"at": min(use.at for use in uses), "most": opened * _SWEPT_AT_ONCE})
     tx.execute(used + _COUNTING.kept, values)
 
 

@@ -26,7 +26,13 @@ async def test_one_caller_on_two_replicas_shares_a_use(connection: Any, postgres
 
 
 async def test_lapsed_leases_leave(connection: Any) -> None:
-    """However many callers come, only open leases stay."""
+    """However many callers come, only open leases stay, and for a day those that nobody kept."""
+    opening = "SELECT gateway_open_lease($1, $2, '', NULL, $3, 10, 60)"
     for number in range(60):
-        await connection.fetch("SELECT gateway_open_lease('l', $1, '', NULL, $2, 10, 60)", str(number), NOW + number)
-    assert await connection.fetchval("SELECT count(*) FROM gateway_leases") <= 11
+        await connection.fetch(opening, "l", str(number), NOW + number)
+        if number % 10:
+            await connection.execute("UPDATE gateway_leases SET kept = TRUE WHERE key = $1", str(number))
+    assert 10 + 6 >= await connection.fetchval("SELECT count(*) FROM gateway_leases")
+    for number in range(9):
+        await connection.fetch(opening, "other", str(number), NOW + 90_000 + number)
+    assert 2 >= await connection.fetchval("SELECT count(*) FROM gateway_leases WHERE grant_id = 'l'")

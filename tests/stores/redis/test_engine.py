@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.core.lease import Reservation
+from gateway.core.lease import Reservation, Settlement
 from gateway.core.limits import Demand
 from gateway.core.revocation_target import FeedKind, RevocationTarget
 from gateway.core.units import Rate
@@ -13,14 +13,22 @@ LINK = [RevocationTarget(FeedKind.LINK, "l_1")]
 
 
 async def test_counters_leave_by_themselves(url: str) -> None:
-    """Limits, leases and idempotency texts carry an end of their own."""
+    """Limits, leases and idempotency texts carry an end of their own; that of a lease is far off until it is kept."""
     state = await open_redis(url)
     await state.limits.take([Demand("a", Rate(1000, 1.0, 10))], NOW)
     await state.leases.open_lease(Reservation("l_1", "k"), None, NOW, 60)
     await state.grants.create(link(), "once")
-    for pattern, longest in (("*limit:*", 1), ("*lease:*", 120), ("*idempotency:*", 86400)):
+    await state.leases.open_lease(Reservation("l_1", "kept"), None, NOW, 60)
+    await state.leases.settle_bytes(Reservation("l_1", "kept"), Settlement(1), NOW + 20)
+    ends = {
+        "*limit:*": (0, 1),
+        "*lease:*:k": (86_400, 86_460),
+        "*lease:*:kept": (90, 100),
+        "*idempotency:*": (0, 86_400),
+    }
+    for pattern, (shortest, longest) in ends.items():
         for name in await state.feed._server._client.keys(pattern):
-            assert 0 <= await state.feed._server._client.ttl(name) <= longest
+            assert shortest <= await state.feed._server._client.ttl(name) <= longest
     await state.close()
 
 

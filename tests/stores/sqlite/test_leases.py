@@ -27,7 +27,12 @@ async def test_joining_a_download_writes_nothing(path: Path, state: Engine) -> N
 
 
 async def test_lapsed_leases_leave(state: Engine) -> None:
-    """However many callers come, only open leases stay in the file."""
+    """However many callers come, only open leases stay in the file, and for a day those that nobody kept."""
     for number in range(100):
         await state.leases.open_lease(Reservation("l_1", str(number)), None, NOW + number, 10)
-    assert len(state.grants._database.read("grants", "SELECT * FROM leases")) <= 11
+        if number % 10:
+            await state.leases.settle_bytes(Reservation("l_1", str(number)), Settlement(1), NOW + number)
+    assert 10 + 9 >= len(state.grants._database.read("grants", "SELECT * FROM leases"))
+    for number in range(9):
+        await state.leases.open_lease(Reservation("l_2", str(number)), None, NOW + 90_000 + number, 1)
+    assert 2 >= len(state.grants._database.read("grants", "SELECT * FROM leases WHERE grant_id = 'l_1'"))
