@@ -13,9 +13,10 @@ looks, so that a burst of something else does not decide. The collector is treat
 
 Exits with 1 if one of these p99 is above 1.3 times that among a thousand; what is aimed at is 1.1, and from run to run
 a ratio differs by a twentieth. Some rows are told and decide nothing. What SQLite reads for the look-up is the part in
-which a million differ from a thousand: one page that is not in its own memory (tests/bench/COSTS.md). The view's part is a twentieth of a look-up, and what is left between its two sizes is the processor's cache.
-The memory engine, which is for trials and forgets all at its end, keeps a gigabyte of objects for a million links, and
-a look-up of ten microseconds waits for some of those to come from far memory: it is the fastest at any size.
+which a million differ from a thousand: one page that is not in its own memory (tests/bench/COSTS.md). The view's part
+is a twentieth of a look-up, and what is left between its two sizes is the processor's cache. The memory engine, which
+is for trials and forgets all at its end, keeps a gigabyte of objects for a million links, and a look-up of ten
+microseconds waits for some of those to come from far memory: it is the fastest at any size.
 """
 
 from __future__ import annotations
