@@ -220,5 +220,5 @@ async def test_long_texts_are_forgotten(header: str) -> None:
     async with before_a_store() as rig:
         token = await rig.link("small")
         await _held_after_many(rig, token, header, 10)  # what is made once
-        short = await _held_after_many(rig, token, header, 10)
-        assert await _held_after_many(rig, token, header, LONG) - short < MANY * LONG // 4
+        of_tls = 0 if over_tls.listener() is None else await _held_after_many(rig, token, header, 10)
+        assert await _held_after_many(rig, token, header, LONG) - of_tls < MANY * LONG // 4

@@ -11,7 +11,7 @@ own; where it waits for a server, and from outside, by the wall clock. Looks amo
 one, so that whatever else the machine does falls on both alike; the p99 is the middle one of those of several blocks of
 looks, so that a burst of something else does not decide. The collector is treated as `gateway serve` treats it.
 
-Exits with 1 if one of these p99 is above 1.3 times that among a thousand; what is aimed at is 1.1, and from run to run
+Exits with 1 if one of these p99 is above 1.2 times that among a thousand; what is aimed at is 1.1, and from run to run
 a ratio differs by a twentieth. Some rows are told and decide nothing. What SQLite reads for the look-up is the part in
 which a million differ from a thousand: one page that is not in its own memory (tests/bench/COSTS.md). The view's part
 is a twentieth of a look-up, and what is left between its two sizes is the processor's cache. The memory engine, which
@@ -56,7 +56,7 @@ FEW = 1000
 LOOKS = 20_000
 ROUNDS = 11
 BLOCK = 1000
-MOST = 1.3
+MOST = 1.2
 AIM = 1.1
 _WAITING_FOR_NOBODY = ("SQLite", "memory")
 
