@@ -394,3 +394,12 @@ async def running(
         yield rig
     finally:
         await server.close(0.2)
+
+
+def tick(rig: Rig, seconds: int) -> int:
+    """What the watch of slow clients does each second; returns how many were cut."""
+    cut = 0
+    for _ in range(seconds):
+        rig.clock.tick(1)
+        cut += rig.plane.transfers.cut_slow(rig.clock.passed)
+    return cut

@@ -22,15 +22,6 @@ def moved(rig: Rig) -> int:
     return sum(permit.moved for permit in rig.plane.transfers)
 
 
-def tick(rig: Rig, seconds: int) -> int:
-    """What the watch of slow clients does each second; returns how many were cut."""
-    cut = 0
-    for _ in range(seconds):
-        rig.clock.tick(1)
-        cut += rig.plane.transfers.cut_slow(rig.clock.passed)
-    return cut
-
-
 async def whole(peer: Peer) -> None:
     """A store that gives the body to everybody, on the same connection."""
     while True:

@@ -11,11 +11,11 @@ from gateway.core.reasons import Reason
 from gateway.core.record import Outcome
 from gateway.server.exchange import ClientExchange
 from tests.backends.fault_server import Peer, reply
-from tests.data.harness import Rig, request
+from tests.data.harness import Rig, request, tick
 from tests.data.raw_client import held_by_client
 from tests.data.real_store import before
 from tests.splice.conftest import Spliced, plain_only
-from tests.splice.large import AFTER_A_CUT, BODY, SIZE, cut, expired, in_pieces, revoked, tick, whole
+from tests.splice.large import AFTER_A_CUT, BODY, SIZE, cut, expired, in_pieces, revoked, whole
 
 
 async def test_a_body_comes_whole_and_both_connections_go_on(way: str) -> None:

@@ -14,11 +14,11 @@ from gateway.data import body as bodies
 from gateway.data.steps.renew import Renewals
 from gateway.splice import pump
 from tests.backends.fault_server import reply
-from tests.data.harness import Rig, request
+from tests.data.harness import Rig, request, tick
 from tests.data.real_store import before
 from tests.servers import over_tls
 from tests.splice.conftest import plain_only
-from tests.splice.large import BODY, SIZE, Kept, cut, moved, putting, revoked, sent, tick
+from tests.splice.large import BODY, SIZE, Kept, cut, moved, putting, revoked, sent
 from tests.waiting import until
 
 

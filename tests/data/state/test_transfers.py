@@ -21,7 +21,7 @@ from gateway.core.request import Action, Operation
 from gateway.core.revocation_target import FeedKind
 from gateway.core.route import Backend, Bucket, Route
 from gateway.data.state.transfers import Permit, Transfers
-from tests.data.harness import APP, Rig, policy, request, running
+from tests.data.harness import APP, Rig, policy, request, running, tick
 from tests.data.raw_client import RawClient
 from tests.data.scripted_store import Scripted, xml
 from tests.servers import over_tls
@@ -270,15 +270,6 @@ async def _stalled_reader(rig: Rig) -> RawClient:
 def _awaits_client(rig: Rig) -> bool:
     [permit] = rig.plane.transfers
     return permit.exchange.awaits_client
-
-
-def tick(rig: Rig, seconds: int) -> int:
-    """What the watch does each second; returns how many were cut."""
-    cut = 0
-    for _ in range(seconds):
-        rig.clock.tick(1)
-        cut += rig.plane.transfers.cut_slow(rig.clock.passed)
-    return cut
 
 
 async def test_a_reader_that_does_not_read_is_cut(rig: Rig) -> None:
