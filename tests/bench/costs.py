@@ -277,10 +277,11 @@ tells beside the figure.
 _MANY: Final = """\
 A token that was not asked for of late is hashed, missed in the cache, read from the store and held against the
 revocations. Among a million, only the reading differs: SQLite's own memory has the upper levels of the tree, and the
-page of the link itself comes from the system's, 4 KiB that no cache of the processor holds. That is some 4 µs, a third
-of what SQLite takes for the same among a thousand; [RESULTS.md](RESULTS.md) tells this part beside the whole. Mapping
-the file in place of reading it takes as long, and a larger memory for SQLite changes nothing: the links asked for are
-others each time.
+page of the link itself comes from the system's. Asking for it takes some 4 µs, a third of what SQLite takes for the
+same among a thousand: half is the call into the system, whatever the size of a page (1 to 16 KiB tried), and half waits
+for memory that no cache of the processor holds. A larger memory for SQLite changes nothing: the links asked for are
+others each time. Mapping the file in place of reading it would save the call, and a file cut short by somebody else
+would end the process, where it is refused as damaged now.
 
 A whole request asks for no more than that, and its p99 is 0.9 to 1.2 times as long from one run to the next. Behind
 answers there is more: the counters of a link and the index of its records lie in pages of their own, so that the thread

@@ -148,9 +148,10 @@ def sqlite_file(path: Path, count: int, *, key: str | None = None, revoked: int 
             ),
         )
         connection.execute("COMMIT")
-    with path.open("rb") as file:  # as a file in use is in the system's memory
-        while file.read(1 << 24):
-            pass
+    for _time in range(2):  # as a file in use is in the system's memory, which moves a page when it is read again
+        with path.open("rb") as file:
+            while file.read(1 << 24):
+                pass
 
 
 @asynccontextmanager
