@@ -2,8 +2,9 @@
 begins.
 
 Refuses to own which files there are (settings) and handshakes (the event loop).
-Laws: a renewed certificate is loaded only when all listeners' files are in order; else nothing changes. Nothing of what
-was loaded before is shown afterwards. The look takes nothing away: a handshake has the same bytes as without.
+Laws: a renewed certificate is loaded only when all listeners' files are in order; else nothing changes. One that has
+ended does not replace one that has not. Nothing of what was loaded before is shown afterwards. The look takes nothing
+away: a handshake has the same bytes as without.
 """
 
 from __future__ import annotations
@@ -84,6 +85,7 @@ class Certificates:
         """`on_load` is given the end of the certificate that ends first, in seconds since the epoch."""
         self._on_load = on_load
         self._contexts: dict[str, ListenerContext] = {}
+        self._ends: dict[str, float] = {}
 
     def load(self, files: Mapping[str, KeyFiles]) -> Mapping[str, ssl.SSLContext]:
         """A context for each of the listeners.
@@ -98,18 +100,26 @@ class Certificates:
         """Give new handshakes what the files hold now. Whether a listener has TLS at all is decided at its start.
 
         Raises:
-            SettingsError: a certificate and its key do not load; the ones in use stay.
+            SettingsError: a certificate and its key do not load, or it has ended and the one in use has not; the ones
+                in use stay.
         """
         read = self._read({name: pair for name, pair in files.items() if name in self._contexts})
         for name, context in read.items():
             self._contexts[name].renewed = context
 
     def _read(self, files: Mapping[str, KeyFiles]) -> dict[str, ListenerContext]:
+        now = time.time()
         made = {name: _context(pair) for name, pair in files.items()}
-        ends = [_first_of(pair.cert).not_valid_after_utc.timestamp() for pair in files.values()]
-        untimely = list_untimely(files.values(), time.time())
+        ends = {name: _first_of(pair.cert).not_valid_after_utc.timestamp() for name, pair in files.items()}
+        untimely = list_untimely(files.values(), now)
+        for name, end in ends.items():
+            if end < now < self._ends.get(name, 0.0):
+                raise SettingsError(
+                    f"{files[name].cert}: the certificate ended at {format_instant(end)}, and the one in use has not"
+                )
         if ends:
-            self._on_load(min(ends))
+            self._ends = ends
+            self._on_load(min(ends.values()))
         for text in untimely:
             _log.warning("clients refuse a certificate of the listeners", detail=text)
         return made

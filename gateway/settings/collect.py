@@ -58,10 +58,10 @@ class Draft:
 
 
 def collect(directory: Path, references: References) -> Draft:
-    """Read every `*.yaml` and `*.yml` of a directory, in the order of their names; hidden files are not read.
+    """Read every `*.yaml` and `*.yml` of a directory, in large letters or small, in the order of their names.
 
-    Symbolic links are followed. When the directory changes while it is read (a mounted ConfigMap is swapped as a
-    whole), it is read again. The names found are noted in `references`.
+    Hidden files are not read. Symbolic links are followed. When the directory changes while it is read (a mounted
+    ConfigMap is swapped as a whole), it is read again. The names found are noted in `references`.
 
     Raises:
         SettingsError: there is no such directory, it holds no policy file, or it does not stop changing.
@@ -88,7 +88,7 @@ def list_files(directory: Path) -> list[tuple[Path, Path, int, int]]:
         return [
             (path, *_version(path))
             for path in sorted(directory.iterdir())
-            if path.suffix in {".yaml", ".yml"} and not path.name.startswith(".")
+            if path.suffix.lower() in {".yaml", ".yml"} and not path.name.startswith(".")
         ]
     except OSError as error:
         raise SettingsError(f"{directory}: cannot be read as a directory of policy files: {error.strerror}") from None

@@ -20,6 +20,9 @@
 {{- fail (printf "sidecar.injection needs Kubernetes 1.36, and this is %s: include the template gateway.sidecar in your own chart" .Capabilities.KubeVersion.Version) -}}
 {{- end -}}
 {{- end -}}
+{{- if eq (int $values.data.port) (int $values.control.port) -}}
+{{- fail "data.port and control.port are the same: the two listeners of a pod need ports of their own" -}}
+{{- end -}}
 {{- $deadlines := default dict $values.settings.deadlines -}}
 {{- if or (hasKey $deadlines "drain") (hasKey $deadlines "notice") -}}
 {{- fail "settings.deadlines.drain and .notice follow drain.seconds and drain.noticeSeconds, since the pod's grace period does too" -}}

@@ -105,6 +105,8 @@ def test_wrong_values_are_refused(value: str, complaint: str) -> None:
         (["state.url=sqlite:///gateway.db"], "set replicas to 1"),
         (["state.existingSecret.name="], "nowhere to keep grants"),
         (["settings.deadlines.drain=60s"], "drain.seconds"),
+        (["control.port=8080"], "control.port are the same"),
+        (["mode=sidecar", "data.port=9000", "control.port=9000"], "control.port are the same"),
         (["httpRoute.enabled=true"], "parentRefs"),
         (["ingress.enabled=true"], "hosts"),
         (["mode=links", "metrics.serviceMonitor.enabled=true"], "control.service.enabled"),

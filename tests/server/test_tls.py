@@ -150,6 +150,17 @@ def test_a_certificate_that_clients_refuse_is_told_of(tmp_path: Path, days: int,
     assert "a" == _shown_by(context)
 
 
+def test_an_ended_certificate_replaces_no_good_one(tmp_path: Path) -> None:
+    """Clients would be refused from then on; one that begins later, or ends sooner, is taken as it is meant."""
+    certificates = Certificates(lambda _: None)
+    context = certificates.load({"data": certificate(tmp_path, "good", days=30)})["data"]
+    with pytest.raises(SettingsError, match=r"tls\.crt: the certificate ended at .* and the one in use has not$"):
+        certificates.renew({"data": certificate(tmp_path, "ended", days=-1, begins=-3)})
+    assert "good" == _shown_by(context)
+    certificates.renew({"data": certificate(tmp_path, "shorter", days=9, begins=-1)})
+    assert "shorter" == _shown_by(context)
+
+
 @pytest.mark.parametrize("fault", ["not a certificate", "another key", "a passphrase"])
 def test_a_bad_renewal_changes_nothing(tmp_path: Path, fault: str) -> None:
     """A SettingsError, and the old certificate is still shown."""

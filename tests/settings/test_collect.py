@@ -20,13 +20,13 @@ def references(folder: Folder) -> References:
 
 
 def test_files_are_read_in_the_order_of_their_names(folder: Folder) -> None:
-    """Both endings count; other files, hidden ones and other directories do not."""
-    for name in ("b.yml", "a.yaml", "10.yaml", ".hidden.yaml", "notes.md", "c.yaml~"):
+    """Both endings count, in large letters too; other files, hidden ones and other directories do not."""
+    for name in ("b.yml", "a.yaml", "10.yaml", "d.YAML", ".hidden.yaml", "notes.md", "c.yaml~"):
         (folder.policies / name).write_text("")
     (folder.policies / "examples").mkdir()
     (folder.policies / "examples" / "x.yaml").write_text("not: read")
-    assert ["10.yaml", "a.yaml", "b.yml"] == [path.name for path, *_ in list_files(folder.policies)]
-    assert ["10.yaml", "a.yaml", "b.yml"] == [
+    assert ["10.yaml", "a.yaml", "b.yml", "d.YAML"] == [path.name for path, *_ in list_files(folder.policies)]
+    assert ["10.yaml", "a.yaml", "b.yml", "d.YAML"] == [
         path.name for path in collect(folder.policies, references(folder)).sources
     ]
 
