@@ -12,6 +12,7 @@ refused (RFC 4918, 10).
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -92,6 +93,10 @@ _PIECE_COUNTS: Final = frozenset(
 Bootstrap File Input, Dropzone, Fine Uploader, Flow.js, Plupload, Resumable.js, simple-uploader.js, Syncfusion's, and
 many that were made for one page."""
 
+_PIECE_TEXTS: Final = frozenset({"chunkmetadata", "metadata"})
+_IN_TEXTS: Final = {"index": "chunkindex", "totalcount": "totalchunks"}
+"""DevExtreme's and Kendo's uploaders say so in one field, as JSON; the former by names that mean nothing elsewhere."""
+
 _ONE: Final = frozenset({"", "0", "1"})
 _CONTENT_RANGE: Final = re.compile(r"bytes 0-(\d{1,18})/(\d{1,18})", re.ASCII | re.IGNORECASE)
 
@@ -128,10 +133,25 @@ def require_whole(said: Iterable[tuple[str, str]]) -> None:
     Raises:
         Refused: PIECE_OF_FILE.
     """
-    values = {name.lower().replace("-", "").replace("_", ""): value for name, value in said}
+    values = {_plain(name): value for name, value in said}
+    for name in _PIECE_TEXTS & values.keys():
+        values |= {_IN_TEXTS.get(inner, inner): value for inner, value in _members(values[name])}
     several = any(values[name].strip() not in _ONE for name in _PIECE_COUNTS & values.keys())
     if several and not _PIECE_NUMBERS.isdisjoint(values):
         raise Refused(Reason.PIECE_OF_FILE, "what is sent says that it is one piece of a file")
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")
+
+
+def _members(text: str) -> list[tuple[str, str]]:
+    """What a JSON object says; nothing where it is none."""
+    try:
+        read = json.loads(text)
+    except (ValueError, RecursionError):
+        return []
+    return [(_plain(name), str(value)) for name, value in read.items()] if isinstance(read, dict) else []
 
 
 def _stands_in(raw: RawRequest, name: str) -> bool:

@@ -98,6 +98,28 @@ async def test_a_piece_of_a_file_is_not_taken_for_the_file(
     assert {"a.txt": b"12345"} == stored(uploads)
 
 
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("chunkMetadata", '{"FileName":"a.txt","Index":0,"TotalCount":%d,"FileSize":10,"FileType":"","FileGuid":"x"}'),
+        ("metadata", '{"chunkIndex":0,"contentType":"","fileName":"a.txt","totalFileSize":10,"totalChunks":%d}'),
+    ],
+    ids=["DevExtreme", "Kendo"],
+)
+async def test_a_piece_that_json_describes_is_not_taken_for_the_file(uploads: Rig, field: str, text: str) -> None:
+    """The only piece of a file is the file; what says nothing of pieces, or is no JSON, is a field like any other."""
+    token = await uploads.link(prefix="in/", actions=WRITE, overwrite=True)
+
+    async def send(value: str) -> int:
+        said = f'--b\r\nContent-Disposition: form-data; name="{field}"\r\n\r\n{value}\r\n'.encode()
+        return (await uploads.ask("POST", f"/s/{token}/", JSON, said + form(("a.txt", b"12345")))).status
+
+    assert 501 == await send(text % 2)
+    assert {} == stored(uploads)
+    for value in (text % 1, "{}", "[2]", "{" * 5000, "[" * 5000, "5" * 5000, "a note"):
+        assert 201 == await send(value)
+
+
 @pytest.mark.parametrize("filename", [b"", b'; filename=""'])
 async def test_a_part_without_a_files_name_is_passed_over(uploads: Rig, filename: bytes) -> None:
     """Also one that has a file's own field name and comes first: FilePond says there what it knows of the file, and a
