@@ -10,7 +10,7 @@ from gateway.core.route import Route
 from gateway.data.call import LinkCall
 from gateway.data.plane import DataPlane
 from gateway.data.state.transfers import Permit
-from gateway.data.turns import store_document
+from gateway.data.turns import give_way, store_document
 from gateway.wire.replies import store_refusal
 from gateway.wire.s3.calls import upstream_call
 from gateway.wire.s3.documents import store_fault
@@ -28,4 +28,6 @@ async def read_folder(plane: DataPlane, request: ObjectRequest, route: Route, fo
         body = await store_document(answer.body)
     if answer.status != 200:
         raise store_refusal(answer.status, store_fault(body) or "", answer.headers, "a listing")
-    return rename(read_listing(body), route.bucket.prefix, folder)[0]
+    page = read_listing(body)
+    await give_way()
+    return rename(page, route.bucket.prefix, folder)[0]

@@ -26,7 +26,7 @@ from gateway.data.s3.keepalive import KeepAliveReply, answer_or_keep_alive
 from gateway.data.state.transfers import Allowed, Permit
 from gateway.data.steps.authorise import authorise
 from gateway.data.store_errors import check_answer
-from gateway.data.turns import feed_in_turns, in_turns, store_document
+from gateway.data.turns import feed_in_turns, give_way, in_turns, store_document
 from gateway.wire.replies import Reply, xml_reply
 from gateway.wire.s3 import batch_delete, documents, listing, multipart
 from gateway.wire.s3.calls import require_own_name, require_version, upstream_call
@@ -80,9 +80,18 @@ def _rewrite(write: Callable[[documents.Document, S3Call, Permit], bytes]) -> Ha
     return answer
 
 
-def _write_listing(found: documents.Document, call: S3Call, permit: Permit) -> bytes:
-    renamed, _ = listing.rename(listing.read_listing(found), permit.route.bucket.prefix, call.attempt.key)
-    return listing.listing_document(call.request.operation, call.attempt.bucket, call.request.params, renamed)
+async def _list(plane: DataPlane, snapshot: Snapshot, call: S3Call, permit: Permit) -> Reply:
+    request, attempt = call.request, call.attempt
+    found = await _ask(plane, call, permit, upstream_call(permit.route, request))
+    if isinstance(found, Reply):
+        return found
+    await give_way()
+    page = listing.read_listing(found)
+    await give_way()
+    renamed, _ = listing.rename(page, permit.route.bucket.prefix, attempt.key)
+    await give_way()
+    written = listing.listing_document(request.operation, attempt.bucket, request.params, renamed)
+    return xml_reply(written, permit.exchange.request_id)
 
 
 def _write_parts(found: documents.Document, call: S3Call, permit: Permit) -> bytes:
@@ -256,10 +265,10 @@ async def _get_attributes(plane: DataPlane, snapshot: Snapshot, call: S3Call, pe
 
 
 DOCUMENTS: Final[dict[Operation, Handler]] = {
-    Operation.LIST_OBJECTS: _rewrite(_write_listing),
-    Operation.LIST_OBJECTS_V2: _rewrite(_write_listing),
-    Operation.LIST_OBJECT_VERSIONS: _rewrite(_write_listing),
-    Operation.LIST_MULTIPART_UPLOADS: _rewrite(_write_listing),
+    Operation.LIST_OBJECTS: _list,
+    Operation.LIST_OBJECTS_V2: _list,
+    Operation.LIST_OBJECT_VERSIONS: _list,
+    Operation.LIST_MULTIPART_UPLOADS: _list,
     Operation.LIST_PARTS: _rewrite(_write_parts),
     Operation.CREATE_MULTIPART_UPLOAD: _rewrite(_write_initiated),
     Operation.COMPLETE_MULTIPART_UPLOAD: _complete_upload,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from base64 import b64encode
 from hashlib import md5
@@ -13,6 +14,7 @@ from gateway.core.request import Action
 from gateway.core.revocation_target import FeedKind
 from gateway.core.route import Capability, Route
 from gateway.data import body as bodies
+from gateway.wire.s3 import listing
 from tests.data.harness import APP, EVERY, Rig, deny, policy, request, rule, running
 from tests.data.scripted_store import Scripted, xml
 from tests.waiting import until
@@ -206,6 +208,25 @@ LISTED = (
     "<Contents><Key>elsewhere/b</Key><Size>1</Size></Contents>"
     "<CommonPrefixes><Prefix>inside/sub/</Prefix></CommonPrefixes></ListBucketResult>"
 )
+
+
+async def test_a_page_of_a_thousand_is_written_in_turns(app: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes milliseconds to read, to rename and to write it: whoever else is served comes in between."""
+    loop, turn, seen = asyncio.get_running_loop(), [0], []
+
+    def count() -> None:
+        turn[0] += 1
+        loop.call_soon(count)
+
+    for name in ("read_listing", "rename", "listing_document"):
+        work = getattr(listing, name)
+        monkeypatch.setattr(listing, name, lambda *given, work=work: (seen.append(turn[0]), work(*given))[1])
+    rows = "".join(f"<Contents><Key>inside/{number:04}</Key><Size>1</Size></Contents>" for number in range(1000))
+    app.store.always = lambda call: xml(f"<ListBucketResult>{rows}</ListBucketResult>")
+    loop.call_soon(count)
+    got = await app.ask("GET", "/reports?list-type=2")
+    assert (200, 1000) == (got.status, got.body.count(b"<Contents>"))
+    assert 3 == len(set(seen))
 
 
 @pytest.mark.parametrize("query", ["?list-type=2", "", "?list-type=2&prefix=&delimiter=/"])
