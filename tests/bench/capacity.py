@@ -1,4 +1,5 @@
-"""Owns the figures in `helm/CAPACITY.md`: the table between two marks, written from a whole run and never by hand."""
+"""Owns the figures in `helm/CAPACITY.md`, and the first of them in the README: tables between two marks, written from a
+whole run and never by hand."""
 
 from __future__ import annotations
 
@@ -9,9 +10,11 @@ from tests.bench.extents import Extent
 from tests.bench.figures import Spread
 from tests.bench.rounds import Compared
 
-__all__ = ["replaced", "table", "write"]
+__all__ = ["FILES", "replaced", "table", "write"]
 
-_FILE = Path(__file__).resolve().parents[2] / "helm" / "CAPACITY.md"
+_ROOT = Path(__file__).resolve().parents[2]
+FILES = _ROOT / "helm" / "CAPACITY.md", _ROOT / "README.md"
+_IN_BOTH = {"ready", "idle", "500 stalled readers, above idle"}
 _BEGIN, _END = "<!-- figures of a run of `make bench` -->", "<!-- end of these figures -->"
 _SMALL = (("get4k", "GET of 4 KiB, a link"), ("get4k-sigv4", "GET of 4 KiB, SigV4"), ("put4k", "PUT of 4 KiB, SigV4"))
 _LARGE = (
@@ -49,4 +52,5 @@ def replaced(text: str, lines: Iterator[str]) -> str:
 
 
 def write(compared: Mapping[str, Compared], extents: Sequence[Extent]) -> None:
-    _FILE.write_text(replaced(_FILE.read_text(), table(compared, extents)))
+    for file, told in zip(FILES, (extents, [one for one in extents if one.title in _IN_BOTH]), strict=True):
+        file.write_text(replaced(file.read_text(), table(compared, told)))

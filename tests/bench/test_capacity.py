@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.capacity import replaced, table
+from tests.bench.capacity import FILES, replaced, table
 from tests.bench.extents import Extent, million_rows
 from tests.bench.figures import Spread
 from tests.bench.rounds import Compared
@@ -27,10 +27,20 @@ def test_a_document_without_a_place_is_refused() -> None:
         replaced("text", iter(["new"]))
 
 
-def test_the_document_has_its_place() -> None:
-    """The advice on capacity can be written by a run."""
-    text = Path(__file__).parents[2].joinpath("helm", "CAPACITY.md").read_text()
-    assert "| a |" in replaced(text, iter(["| a |"]))
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_the_documents_have_their_place(file: Path) -> None:
+    """The advice on capacity can be written by a run, and what the README says of speed."""
+    assert "| a |" in replaced(file.read_text(), iter(["| a |"]))
+
+
+def test_the_readme_tells_the_first_of_the_figures() -> None:
+    """Those of the same run: no row is there that the advice on capacity has not, and some are."""
+    told, first = (
+        [line for line in file.read_text().partition(_BEGIN)[2].partition(_END)[0].splitlines() if line]
+        for file in FILES
+    )
+    assert 8 <= len(first) < len(told)
+    assert [line for line in told if line in first] == first
 
 
 def test_only_what_was_measured_is_told() -> None:
