@@ -2,7 +2,7 @@
 
 Subjects take turns, round after round, so that a busy machine slows all of them alike; ratios are taken within a round.
 They can be compared between machines, figures cannot. A whole run takes twenty minutes, writes `RESULTS.md` beside this
-file, and the figures of `helm/CAPACITY.md`.
+file, and the figures of `helm/CAPACITY.md` and the README.
 
     --quick                 three rounds of smaller loads: a few minutes, written nowhere
     --only get4k,put4k      these rows; `--list` names them; written nowhere
