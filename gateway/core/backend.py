@@ -125,4 +125,5 @@ class BackendSpec:
     @property
     def backend(self) -> Backend:
         """What decisions may know of it."""
-        return Backend(self.name, self.profile.capabilities, self.profile.single_put_limit, self.drained)
+        profile = self.profile
+        return Backend(self.name, profile.capabilities, profile.single_put_limit, self.drained, self.max_connections)

@@ -79,6 +79,7 @@ class Backend:
     capabilities: frozenset[Capability] = frozenset()
     single_put_limit: int = 5 * 1024**3
     drained: bool = False
+    max_connections: int = 256
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from gateway.data.state.names import Names
 from gateway.data.state.password_threads import Passwords
 from gateway.data.state.records import Accounts
 from gateway.data.state.revocation_follower import RevocationFollower
+from gateway.data.state.store_shares import StoreShares
 from gateway.data.state.transfers import Permit, Transfers
 from gateway.data.state.upload_locks import UploadLocks
 from gateway.pages.branding import Branding
@@ -161,6 +162,7 @@ class DataPlane:
     )
     upload_locks: UploadLocks = field(default_factory=UploadLocks)
     known_parts: KnownParts = field(default_factory=KnownParts)
+    shares: StoreShares = field(default_factory=StoreShares)
     body_memory: MemoryBudget = field(default_factory=MemoryBudget)
     archive_memory: MemoryBudget = field(default_factory=lambda: MemoryBudget(_LISTS_ROOM))
     part_memory: MemoryBudget = field(default_factory=lambda: MemoryBudget(_PARTS_ROOM))

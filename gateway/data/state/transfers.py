@@ -67,8 +67,9 @@ class Permit:
     is the reason of a store's error that was passed on, `store_said` what the log says of it. `intake` reserves of what
     a link may receive; `accepted` are the bytes of it that were stored, None for those that moved, once they were
     consumed. `upload` is the id of a resumable upload that this request begins. `held` is what is open of a store for
-    it. `counted_by` are the counts in which it is one. `part` is the number of a form's file; `request` is what was
-    asked, or of a form this file.
+    it. `counted_by` are the counts in which it is one, `places` what it has of its store's
+    (`gateway.data.state.store_shares`). `part` is the number of a form's file; `request` is what was asked, or of a
+    form this file.
     """
 
     exchange: ClientExchange
@@ -100,6 +101,7 @@ class Permit:
     upload: str | None = None
     held: AbstractAsyncContextManager[Answer] | None = None
     counted_by: tuple[str, ...] = ()
+    places: tuple[tuple[str, str], ...] = ()
     _ended: asyncio.Event | None = None
     _slow_since: float | None = None
     _began: float | None = None

@@ -100,16 +100,24 @@ class Admission:
         if plane.draining:
             raise Refused(Reason.SHUTTING_DOWN, "draining", retry_after=1.0)
         plane.transfers.enter(permit, self._snapshot.max_transfers)
-        grant = permit.grant
-        if grant is not None and call.takes_use:
-            try:
-                if (taking := self._take_use(permit, grant)) is not None:
-                    await taking
-            except BaseException:
-                if (left := self._leave()) is not None:
-                    await left
-                raise
+        try:
+            if plane.shares.are_counted(route.backend, len(plane.transfers)):
+                await self._take_places(permit)
+            grant = permit.grant
+            if grant is not None and call.takes_use and (taking := self._take_use(permit, grant)) is not None:
+                await taking
+        except BaseException:
+            if (left := self._leave()) is not None:
+                await left
+            raise
         return permit
+
+    async def _take_places(self, permit: Permit) -> None:
+        """Wait for them, where all others of the same have their share of the store. A form's further files are sent
+        one by one, in the place of the first."""
+        holders = () if self._part else permit.holders()
+        places = self._plane.shares.take(permit.route.backend, holders)
+        permit.places = await self._plane.shares.wait(permit.route.backend, holders) if places is None else places
 
     def _take_use(self, permit: Permit, grant: Grant) -> Awaitable[None] | None:
         """What is to be awaited for the use: most links count none, and need only know whose it is."""
@@ -211,6 +219,8 @@ class Admission:
         """Count it out; what is to be awaited if its counters have to be settled."""
         permit = self._permit
         self._plane.transfers.leave(permit)
+        if permit.places:
+            self._plane.shares.give_back(permit.places)
         if permit.lease is None and permit.reservation is None and permit.intake is None:
             return None
         return asyncio.shield(_settle(self._plane, permit))
