@@ -71,7 +71,7 @@ gallery: .venv/dev.stamp .tools/tools.stamp
 record: .venv/dev.stamp
 	$(BIN)/python -m tests.vectors.record $(ARGS)
 
-# Rolling restarts, corrupted reloads and the image's steps at their full lengths; as root. Twenty minutes.
+# Rolling restarts, corrupted reloads and the image's steps at their full lengths; as root. Ten minutes.
 ops: .venv/dev.stamp .tools/tools.stamp
 	.ci/packages debootstrap iproute2
 	$(RUN) -m tests.ops $(if $(OTHERWISE),--only rolling --only corruption) $(ARGS)
@@ -80,7 +80,7 @@ helm: .venv/dev.stamp .tools/kube.stamp
 	.tools/kube/bin/yamllint --strict -c .yamllint helm/Chart.yaml helm/values.yaml helm/alerts.yaml helm/alerts_test.yaml helm/examples policies gateway.yaml
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/helm $(ARGS)
 
-# Several gateways on PostgreSQL and Valkey, whole and broken; then a million links and revocations. Ten minutes.
+# Several gateways on PostgreSQL and Valkey, whole and broken; then a million links and revocations. Twenty minutes.
 replicas: .venv/dev.stamp .tools/tools.stamp
 	.ci/packages postgresql libfaketime
 	$(RUN) -m tests.replicas.figures $(if $(OTHERWISE),,--out tests/replicas/RESULTS.md) $(ARGS)
