@@ -59,7 +59,7 @@ def test_an_entry_corrects_its_profile(folder: Folder) -> None:
         backend.allow_link_local,
     )
     can = frozenset({Capability.POST_FORMS, Capability.LIST_V2})
-    assert Backend("near", can, 64 * 1024**2, drained=True) == backend.backend
+    assert Backend("near", can, 64 * 1024**2, drained=True, max_connections=9) == backend.backend
     assert frozenset({Capability.RANGES, Capability.LIST_V2}) == PROFILES["regional"].capabilities
 
 
