@@ -111,14 +111,15 @@ def test_tus_js_client_uploads_in_its_draft_modes(
 
 @pytest.mark.parametrize("draft", _DRAFTS)
 def test_an_upload_goes_on_where_it_was_cut(weed: Place, tmp_path: Path, draft: str) -> None:
-    """The client dies in the middle of its only PATCH; its next run sends no more than what is missing."""
+    """The client dies in the middle of its only PATCH; its next run sends no more than what is missing. What the
+    kernels still held of it, some MiB on a busy machine, never came."""
     file, body = tmp_path / "film.bin", noise(48 * _MIB, seed=14)
     file.write_bytes(body)
     link = weed.link(prefix=f"cut-{draft}/", actions=["write"])
     stopped = node(file, link.url, draft, STOP=12 * _MIB)
     assert stopped["stopped"] < len(body)
     at = int(call("HEAD", stopped["url"]).getheader("Upload-Offset") or -1)
-    assert 8 * _MIB <= at
+    assert 0 < at < len(body)
     done = node(file, link.url, draft)
     assert (stopped["url"], True) == (done["url"], at <= done["began"]), done
     assert body == weed.stored(f"cut-{draft}/film.bin")
