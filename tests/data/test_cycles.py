@@ -81,6 +81,11 @@ async def before_a_store() -> AsyncIterator[Rig]:
             await upstream.close()
 
 
+async def connected() -> None:
+    """A moment for the connection to the store: one that is not made yet is the event loop's."""
+    await asyncio.sleep(0.05)
+
+
 async def downloaded(rig: Rig) -> None:
     assert 200 == (await rig.fetch(await rig.link("small"))).status
 
@@ -123,7 +128,7 @@ async def half_uploaded(rig: Rig) -> None:
     token = await rig.link("small", actions=[Action.WRITE], overwrite=True)
     async with rig.client() as client:
         await client.send(request("PUT", f"/s/{token}", {"Content-Length": "1000"}, b"x" * 999))
-        await asyncio.sleep(0.05)  # a connection to the store that is not made yet is the event loop's
+        await connected()
 
 
 async def left(rig: Rig) -> None:
@@ -146,6 +151,7 @@ async def ended(rig: Rig) -> None:
     async with rig.client() as client:
         await client.send(request("GET", f"/s/{token}"))
         await until(lambda: len(rig.plane.transfers))
+        await connected()
         await rig.revoke(FeedKind.LINK, grant.id)
         assert 410 == (await client.answer()).status
 
